@@ -1,0 +1,212 @@
+//! Questions over HTTP to calls on the chat role: the streamed answer, the answer in one piece, and
+//! stop. What is wrong before a stream's first event is an HTTP error; afterwards the stream tells
+//! it ([`crate::stream`]). It must not know how a question is answered.
+
+use std::{future::Future, time::Duration};
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
+use tokio::time::{Instant, timeout, timeout_at};
+use tonic::{Code, Status, transport::Channel};
+use troika_chassis::{
+    context::RequestContext,
+    error::{self, Error},
+    lifecycle::Drain,
+};
+use troika_proto::chat::v1::{
+    AnswerRequest, QueryRequest, chat_stream_client::ChatStreamClient,
+};
+
+use crate::{
+    answer::{Answer, Stopped},
+    body::{BodyLimits, Json},
+    config::Config,
+    problem::{self, Detail, Problem, ProblemDocument},
+    request::{Question, Stop},
+    stream::EventBody,
+};
+
+/// How much later than chat's own deadline a call is given up: chat's word for it is the better one.
+const DEADLINE_SLACK: Duration = Duration::from_millis(500);
+
+/// What the chat routes share.
+#[derive(Clone)]
+pub(crate) struct Chat {
+    client: ChatStreamClient<Channel>,
+    drain: Drain,
+    limits: BodyLimits,
+    heartbeat: Duration,
+    open_timeout: Duration,
+    answer_deadline: Duration,
+    stop_deadline: Duration,
+}
+
+impl Chat {
+    /// Calls chat over `channel`, within the bounds of `config`.
+    pub(crate) fn new(channel: Channel, config: &Config, drain: Drain) -> Self {
+        Self {
+            client: ChatStreamClient::new(channel),
+            drain,
+            limits: BodyLimits {
+                size: usize::try_from(config.body_limit.as_u64()).unwrap_or(usize::MAX),
+                time: config.body_timeout,
+            },
+            heartbeat: config.heartbeat,
+            open_timeout: config.open_timeout,
+            answer_deadline: config.answer_deadline,
+            stop_deadline: config.stop_deadline,
+        }
+    }
+}
+
+impl axum::extract::FromRef<Chat> for BodyLimits {
+    fn from_ref(chat: &Chat) -> Self {
+        chat.limits
+    }
+}
+
+/// Asks a question and streams the turn.
+///
+/// The stream is `connected`, `status`, `metadata`, `text` any number of times, `suggestions`,
+/// then `complete` or `error`, then `close`. A `warning` may stand anywhere in between. Each event
+/// is an `id:` line (`turnId:sequence`), an `event:` line and one `data:` line of JSON; the schemas
+/// are named after the events. Leaving the stream ends the turn.
+#[utoipa::path(
+    post, path = "/api/chat/query/stream", tag = "chat", request_body = Question,
+    responses(
+        (status = 200, description = "The turn's events", content_type = "text/event-stream", body = String),
+        (status = "4XX", description = "The question cannot be taken", content_type = "application/problem+json", body = ProblemDocument),
+        (status = "5XX", description = "The chat role cannot answer", content_type = "application/problem+json", body = ProblemDocument),
+    )
+)]
+pub(crate) async fn query_stream(
+    State(mut chat): State<Chat>,
+    Extension(context): Extension<RequestContext>,
+    Json(question): Json<Question>,
+) -> Result<Response, Problem> {
+    let mut request = tonic::Request::new(QueryRequest::from(question));
+    context.inject_metadata(request.metadata_mut());
+    let limit = chat.open_timeout;
+    let deadline = Instant::now() + limit;
+    let late = |_| problem::deadline_exceeded(limit);
+    let mut events = timeout_at(deadline, chat.client.query(request))
+        .await
+        .map_err(late)??
+        .into_inner();
+    // The first event comes at once. Waiting for it turns whatever goes wrong until then into an
+    // HTTP error, which clients handle better than a stream that begins with its end.
+    let first = timeout_at(deadline, events.message())
+        .await
+        .map_err(late)??
+        .ok_or_else(|| {
+            Error::new(
+                error::Code::Unavailable,
+                "upstream_lost",
+                "The chat service ended the stream before it began. Please try again.",
+            )
+        })?;
+    let body = EventBody::new(first, events, chat.heartbeat, &chat.drain);
+    Ok((
+        [
+            (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+            (
+                CACHE_CONTROL,
+                HeaderValue::from_static("no-cache, no-transform"),
+            ),
+            (
+                http::HeaderName::from_static("x-accel-buffering"),
+                HeaderValue::from_static("no"),
+            ),
+        ],
+        Body::new(body),
+    )
+        .into_response())
+}
+
+/// Asks a question and returns the whole answer.
+#[utoipa::path(
+    post, path = "/api/chat/query", tag = "chat", request_body = Question,
+    responses(
+        (status = 200, description = "The answer", body = Answer),
+        (status = "4XX", description = "The question cannot be taken", content_type = "application/problem+json", body = ProblemDocument),
+        (status = "5XX", description = "The chat role cannot answer", content_type = "application/problem+json", body = ProblemDocument),
+    )
+)]
+pub(crate) async fn query(
+    State(mut chat): State<Chat>,
+    Extension(context): Extension<RequestContext>,
+    Json(question): Json<Question>,
+) -> Result<axum::Json<Answer>, Problem> {
+    let _hold = chat.drain.hold("answer");
+    let mut request = tonic::Request::new(AnswerRequest {
+        question: Some(question.into()),
+    });
+    context.inject_metadata(request.metadata_mut());
+    request.set_timeout(chat.answer_deadline);
+    let response = within(chat.answer_deadline, chat.client.answer(request)).await?;
+    let answer = Answer::from_response(response.into_inner()).ok_or_else(|| {
+        tracing::error!("chat's answer carries no answer");
+        Problem::internal()
+    })?;
+    Ok(axum::Json(answer))
+}
+
+/// Ends a running turn, or all running turns of a conversation. Stopping what is over, or unknown,
+/// stops nothing and is no error.
+#[utoipa::path(
+    post, path = "/api/chat/stop", tag = "chat", request_body = Stop,
+    responses(
+        (status = 200, description = "How many turns were told to stop", body = Stopped),
+        (status = "4XX", description = "The request cannot be taken", content_type = "application/problem+json", body = ProblemDocument),
+        (status = "5XX", description = "The chat role cannot answer", content_type = "application/problem+json", body = ProblemDocument),
+    )
+)]
+pub(crate) async fn stop(
+    State(mut chat): State<Chat>,
+    Extension(context): Extension<RequestContext>,
+    Json(stop): Json<Stop>,
+) -> Result<axum::Json<Stopped>, Problem> {
+    let target = stop.into_request().ok_or_else(|| {
+        let message = "name either turnId or sessionId, not both and not neither";
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_argument",
+            format!("The request must {message}."),
+        )
+        .with_detail(Detail {
+            field: "turnId".to_owned(),
+            message: message.to_owned(),
+            kind: "object.xor".to_owned(),
+        })
+    })?;
+    let mut request = tonic::Request::new(target);
+    context.inject_metadata(request.metadata_mut());
+    request.set_timeout(chat.stop_deadline);
+    let response = within(chat.stop_deadline, chat.client.stop(request)).await?;
+    Ok(axum::Json(Stopped::new(response.into_inner().stopped)))
+}
+
+/// A unary call whose `grpc-timeout` is `deadline`. tonic ends it there too, as "cancelled"; and
+/// where neither it nor chat does, the call is given up a little later.
+async fn within<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+) -> Result<tonic::Response<T>, Problem> {
+    let started = Instant::now();
+    match timeout(deadline + DEADLINE_SLACK, call).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(status)) if status.code() == Code::Cancelled && started.elapsed() >= deadline => {
+            Err(problem::deadline_exceeded(deadline))
+        }
+        Ok(Err(status)) => Err(status.into()),
+        Err(_) => Err(problem::deadline_exceeded(deadline)),
+    }
+}

@@ -1,0 +1,201 @@
+//! What an operator sets for the gateway, with the defaults a developer's machine needs. It must
+//! not know where the values come from (the chassis loads them) nor act on them.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use bytesize::ByteSize;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use troika_chassis::{
+    channel::ChannelConfig,
+    config::{Problems, Validate},
+};
+use url::Url;
+
+/// The `[gateway]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Where to listen. Only loopback addresses for now, see [`Config::validate`].
+    pub host: IpAddr,
+    /// The port; 0 takes a free one.
+    pub port: u16,
+    /// The chat role's gRPC address: `http://` in plain text with prior knowledge, `https://` with TLS.
+    pub chat: Url,
+    /// The connections to chat.
+    pub channel: ChannelConfig,
+    /// The most a request's body may hold.
+    pub body_limit: ByteSize,
+    /// The longest a request's body may take to arrive.
+    #[serde(with = "humantime_serde")]
+    pub body_timeout: Duration,
+    /// The longest a request's head may take to arrive; an idle HTTP/1.1 connection ends after it too.
+    #[serde(with = "humantime_serde")]
+    pub head_timeout: Duration,
+    /// The longest a client may refuse to take any byte before its connection is cut.
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+    /// Connections served at once; further ones wait in the listener's backlog.
+    pub max_connections: usize,
+    /// Silence on an event stream after which a comment is sent.
+    #[serde(with = "humantime_serde")]
+    pub heartbeat: Duration,
+    /// How long chat may take to begin a stream with its first event.
+    #[serde(with = "humantime_serde")]
+    pub open_timeout: Duration,
+    /// How long chat may take for an answer in one piece. Longer than chat's own limit for a turn.
+    #[serde(with = "humantime_serde")]
+    pub answer_deadline: Duration,
+    /// How long chat may take to stop a turn.
+    #[serde(with = "humantime_serde")]
+    pub stop_deadline: Duration,
+    /// Addresses and networks that rate limits will exempt: a list, or one string with commas.
+    #[serde(with = "networks")]
+    pub rate_limit_ip_whitelist: Vec<IpNet>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 5000,
+            chat: default_chat(),
+            channel: ChannelConfig::default(),
+            body_limit: ByteSize::mib(1),
+            body_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(60),
+            max_connections: 10_000,
+            heartbeat: Duration::from_secs(15),
+            open_timeout: Duration::from_secs(15),
+            answer_deadline: Duration::from_secs(130),
+            stop_deadline: Duration::from_secs(5),
+            rate_limit_ip_whitelist: Vec::new(),
+        }
+    }
+}
+
+// The literal is a URL; a test says so.
+#[allow(clippy::expect_used)]
+fn default_chat() -> Url {
+    Url::parse("http://127.0.0.1:50051").expect("the default address is a URL")
+}
+
+impl Config {
+    /// The address to bind.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.host, self.port)
+    }
+}
+
+impl Validate for Config {
+    /// Reports every value that cannot work. A host that other machines can reach is refused: this
+    /// gateway has neither authentication nor rate limits yet.
+    fn validate(&self, problems: &mut Problems) {
+        if !self.host.is_loopback() {
+            problems.push(
+                "host",
+                format!(
+                    "{} can be reached by other machines, and the gateway has no authentication and no rate limits yet; \
+                     use 127.0.0.1 or ::1 and put a proxy that has them in front",
+                    self.host
+                ),
+            );
+        }
+        if !matches!(self.chat.scheme(), "http" | "https") || !self.chat.has_host() {
+            problems.push(
+                "chat",
+                "must be an address such as http://127.0.0.1:50051 or https://chat.example:443",
+            );
+        } else if self.chat.path() != "/" || self.chat.query().is_some() {
+            problems.push("chat", "must be an address without a path or a query");
+        }
+        self.channel.validate(&mut problems.at("channel"));
+        if self.body_limit.as_u64() == 0 {
+            problems.push("body_limit", "must be more than nothing, such as 1 MiB");
+        }
+        if self.max_connections == 0 {
+            problems.push("max_connections", "must be at least 1");
+        }
+        for (key, duration) in [
+            ("body_timeout", self.body_timeout),
+            ("head_timeout", self.head_timeout),
+            ("write_timeout", self.write_timeout),
+            ("heartbeat", self.heartbeat),
+            ("open_timeout", self.open_timeout),
+            ("answer_deadline", self.answer_deadline),
+            ("stop_deadline", self.stop_deadline),
+        ] {
+            if duration.is_zero() {
+                problems.push(key, "must be longer than nothing, such as 10s");
+            }
+        }
+    }
+}
+
+/// Networks as operators write them: a list of strings, or one string with commas; each an address
+/// or a CIDR.
+mod networks {
+    use std::{fmt, net::IpAddr};
+
+    use ipnet::IpNet;
+    use serde::{
+        Deserializer, Serializer,
+        de::{Error, SeqAccess, Visitor},
+    };
+
+    pub(super) fn serialize<S: Serializer>(
+        networks: &[IpNet],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(networks.iter().map(ToString::to_string))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<IpNet>, D::Error> {
+        deserializer.deserialize_any(Networks)
+    }
+
+    struct Networks;
+
+    impl<'de> Visitor<'de> for Networks {
+        type Value = Vec<IpNet>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("addresses or CIDRs, as a list or with commas between them")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            text.split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .map(parse)
+                .collect()
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut networks = Vec::new();
+            while let Some(item) = items.next_element::<String>()? {
+                networks.push(parse(item.trim())?);
+            }
+            Ok(networks)
+        }
+    }
+
+    fn parse<E: Error>(item: &str) -> Result<IpNet, E> {
+        item.parse::<IpNet>()
+            .or_else(|_| item.parse::<IpAddr>().map(IpNet::from))
+            .map_err(|_| {
+                E::custom(format!(
+                    "`{item}` is neither an IP address nor a CIDR such as 10.0.0.0/8"
+                ))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! What may be configured and what is refused.
+
+use super::*;
+
+fn problems(config: &Config) -> Vec<String> {
+    Problems::of(config)
+        .iter()
+        .map(|(key, problem)| format!("{key}: {problem}"))
+        .collect()
+}
+
+fn read(json: serde_json::Value) -> Result<Config, serde_json::Error> {
+    serde_json::from_value(json)
+}
+
+#[test]
+fn the_defaults_are_valid_and_survive_being_written_and_read() {
+    let config = Config::default();
+    assert_eq!(problems(&config), Vec::<String>::new());
+    assert_eq!(config.address().to_string(), "127.0.0.1:5000");
+    let written = serde_json::to_value(&config).unwrap();
+    assert_eq!(read(written).unwrap(), config);
+}
+
+#[test]
+fn an_address_that_other_machines_reach_is_refused_with_the_reason() {
+    for host in ["0.0.0.0", "::", "192.168.1.5"] {
+        let config = read(serde_json::json!({ "host": host })).unwrap();
+        let problems = problems(&config);
+        assert_eq!(problems.len(), 1, "{host}");
+        assert!(
+            problems[0].starts_with("host: ") && problems[0].contains("no authentication"),
+            "{problems:?}"
+        );
+    }
+    let config = read(serde_json::json!({ "host": "::1" })).unwrap();
+    assert_eq!(problems(&config), Vec::<String>::new());
+}
+
+#[test]
+fn the_whitelist_is_a_list_or_one_string_with_commas() {
+    let expected = ["10.0.0.0/8", "192.168.1.7/32", "::1/128"];
+    for whitelist in [
+        serde_json::json!(["10.0.0.0/8", "192.168.1.7", "::1"]),
+        serde_json::json!("10.0.0.0/8, 192.168.1.7,::1,"),
+    ] {
+        let config = read(serde_json::json!({ "rate_limit_ip_whitelist": whitelist })).unwrap();
+        let networks: Vec<String> = config
+            .rate_limit_ip_whitelist
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(networks, expected);
+    }
+    let error =
+        read(serde_json::json!({ "rate_limit_ip_whitelist": "10.0.0.0/8,office" })).unwrap_err();
+    assert!(error.to_string().contains("`office`"), "{error}");
+}
+
+#[test]
+fn what_cannot_work_is_reported_all_together() {
+    let config = read(serde_json::json!({
+        "chat": "ftp://chat", "body_limit": "0 B", "max_connections": 0, "heartbeat": "0s",
+    }))
+    .unwrap();
+    let problems = problems(&config);
+    let keys: Vec<&str> = problems
+        .iter()
+        .filter_map(|problem| problem.split(':').next())
+        .collect();
+    assert_eq!(keys, ["chat", "body_limit", "max_connections", "heartbeat"]);
+    let config = read(serde_json::json!({ "chat": "http://chat:1/path" })).unwrap();
+    assert_eq!(
+        super::tests::problems(&config),
+        ["chat: must be an address without a path or a query"]
+    );
+}

@@ -1,0 +1,132 @@
+//! The edge of troika: HTTP and server-sent events in, gRPC out. It serves the page, asks the chat
+//! role on behalf of browsers and scripts, and says in HTTP what went wrong. It must not know how
+//! anything is answered, and reaches no database.
+//!
+//! [`build`] makes a [`Service`] of a [`Config`]; [`serve`] serves it on a listener until the
+//! process drains.
+
+mod answer;
+mod body;
+mod chat;
+mod config;
+mod events;
+mod health;
+mod openapi;
+mod problem;
+mod request;
+mod server;
+mod sse;
+mod stream;
+mod web;
+
+use axum::{
+    Router, middleware,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use http::{
+    HeaderValue, Uri,
+    header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
+};
+use tokio_util::task::AbortOnDropHandle;
+use tower::ServiceBuilder;
+use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
+use troika_chassis::{context::RequestLayer, deps::Deps};
+
+pub use crate::{
+    config::Config,
+    server::{ServeError, serve},
+};
+
+/// The gRPC service whose health is the gateway's readiness.
+const CHAT_STREAM: &str = "troika.chat.v1.ChatStream";
+
+/// A gateway that is ready to be served. While it lives it watches the health of the chat role.
+#[derive(Debug)]
+pub struct Service {
+    router: Router,
+    config: Config,
+    follower: AbortOnDropHandle<()>,
+}
+
+/// Why a gateway could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The chat role's address cannot be used.
+    #[error("gateway.chat: `{address}` is not an address that can be called: {problem}")]
+    ChatAddress {
+        /// What was configured.
+        address: String,
+        /// Why not.
+        problem: String,
+    },
+}
+
+/// Makes the gateway: its routes, its connections to chat (which are opened when first needed) and
+/// the task that follows chat's health. It waits for nobody; `deps.readiness` tells when chat is
+/// there. Must be called within a Tokio runtime.
+///
+/// # Errors
+/// When an address in `config` cannot be used.
+pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
+    let address: Uri = config.chat.as_str().parse().map_err(|problem: http::uri::InvalidUri| {
+        BuildError::ChatAddress {
+            address: config.chat.to_string(),
+            problem: problem.to_string(),
+        }
+    })?;
+    let channel = troika_chassis::channel::channel(address, &config.channel);
+    let chat = chat::Chat::new(channel.clone(), &config, deps.drain.clone());
+    let condition = deps.readiness.condition("chat");
+    let follower = AbortOnDropHandle::new(tokio::spawn(troika_chassis::health::follow(
+        channel,
+        CHAT_STREAM,
+        condition,
+    )));
+    let health = health::Health {
+        readiness: deps.readiness,
+        drain: deps.drain,
+    };
+    Ok(Service {
+        router: routes(chat, health),
+        config,
+        follower,
+    })
+}
+
+fn routes(chat: chat::Chat, health: health::Health) -> Router {
+    let api = Router::new()
+        .route("/api/chat/query/stream", post(chat::query_stream))
+        .route("/api/chat/query", post(chat::query))
+        .route("/api/chat/stop", post(chat::stop))
+        .with_state(chat);
+    let probes = Router::new()
+        .route("/health", get(health::live))
+        .route("/ready", get(health::ready))
+        .with_state(health);
+    api.merge(probes)
+        .layer(SetResponseHeaderLayer::if_not_present(
+            CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
+        .merge(openapi::routes())
+        .fallback(web::serve)
+        // The outermost first: the request's id is known to the problem that is written, and a
+        // handler that panics is a problem like any other.
+        .layer(
+            ServiceBuilder::new()
+                .layer(RequestLayer::new())
+                .layer(SetResponseHeaderLayer::overriding(
+                    X_CONTENT_TYPE_OPTIONS,
+                    HeaderValue::from_static("nosniff"),
+                ))
+                .layer(middleware::from_fn(problem::render))
+                .layer(CatchPanicLayer::custom(panicked)),
+        )
+}
+
+/// What a panic says is for the panic hook; it may hold anything.
+fn panicked(_panic: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a request's handler panicked");
+    problem::Problem::internal().into_response()
+}

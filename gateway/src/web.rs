@@ -1,0 +1,92 @@
+//! The page and its assets, built into the binary. It must not know what is on the page.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
+    header::{
+        ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+        REFERRER_POLICY,
+    },
+};
+use rust_embed::{Embed, EmbeddedFile};
+
+/// The page loads what this server gives it and nothing else, and no script stands in the page.
+const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+#[derive(Embed)]
+#[folder = "web/"]
+struct Assets;
+
+/// Serves `/` and every asset; whatever is neither is not found. Stands last, after all routes.
+pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let path = match uri.path() {
+        "/" => "index.html",
+        path => path.trim_start_matches('/'),
+    };
+    let Some(asset) = Assets::get(path) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    if method != Method::GET && method != Method::HEAD {
+        let allow = [(ALLOW, HeaderValue::from_static("GET, HEAD"))];
+        return (StatusCode::METHOD_NOT_ALLOWED, allow).into_response();
+    }
+    let tag = entity_tag(&asset);
+    let mut response = if is_known(&headers, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let kind = content_type(&asset);
+        ([(CONTENT_TYPE, kind)], Body::from(asset.data)).into_response()
+    };
+    let out = response.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        out.insert(ETAG, tag);
+    }
+    // Names do not change with contents: browsers keep a copy and ask whether it is still good.
+    insert(out, CACHE_CONTROL, "no-cache");
+    insert(out, CONTENT_SECURITY_POLICY, POLICY);
+    insert(out, REFERRER_POLICY, "same-origin");
+    response
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    headers.insert(name, HeaderValue::from_static(value));
+}
+
+/// 128 bits of the content's SHA-256 as a strong entity tag.
+fn entity_tag(asset: &EmbeddedFile) -> String {
+    use std::fmt::Write as _;
+    let mut tag = String::with_capacity(34);
+    tag.push('"');
+    for byte in asset.metadata.sha256_hash().iter().take(16) {
+        // Writing into a string cannot fail.
+        let _ = write!(tag, "{byte:02x}");
+    }
+    tag.push('"');
+    tag
+}
+
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.trim_start_matches("W/") == tag)
+}
+
+fn content_type(asset: &EmbeddedFile) -> HeaderValue {
+    let kind = asset.metadata.mimetype();
+    let is_text = kind.starts_with("text/") || kind.ends_with("javascript");
+    let full = if is_text {
+        format!("{kind}; charset=utf-8")
+    } else {
+        kind.to_owned()
+    };
+    HeaderValue::from_str(&full)
+        .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"))
+}

@@ -1,0 +1,149 @@
+//! Puts the page together: which bot, what was said before, and what happens when someone asks, stops, retries or
+//! starts anew. Everything else has a file of its own.
+
+import { Announcer } from "./announcer.js";
+import { botFromAddress } from "./bot.js";
+import { Composer } from "./composer.js";
+import { Conversation } from "./conversation.js";
+import { EndFollower } from "./scroll.js";
+import { Session } from "./session.js";
+import { startTurn } from "./turn.js";
+
+const place = (id) => document.getElementById(id);
+
+const bot = botFromAddress(location.search);
+const session = new Session(bot.id);
+const announcer = new Announcer(place("announcer"));
+const end = new EndFollower(place("to-latest"));
+const newConversation = place("new-conversation");
+
+/** The turn that is running: what was asked, where its answer goes, how to stop it. */
+let running = null;
+
+const conversation = new Conversation({ log: place("log"), welcome: place("welcome") }, announcer, {
+  ask: (question, origin) => {
+    if (running) return;
+    void ask(question);
+    returnFocus(origin);
+  },
+  retry: (origin) => {
+    if (running) return;
+    const question = session.exchanges.at(-1)?.question;
+    if (question === undefined) return;
+    session.dropLast();
+    conversation.removeLatest();
+    void ask(question);
+    returnFocus(origin);
+  },
+  grew: () => end.grew(),
+});
+
+const composer = new Composer(place("composer"), place("counter"), announcer, {
+  send: (question, origin) => {
+    void ask(question);
+    returnFocus(origin);
+  },
+  stop: (origin) => {
+    stop();
+    returnFocus(origin);
+  },
+});
+
+async function ask(question) {
+  const view = conversation.add(question);
+  const started = performance.now();
+  const turn = startTurn({ query: question, chatbotId: bot.id, sessionId: session.id }, (type, data) => {
+    if (running?.view === view) showEvent(view, type, data);
+  });
+  const current = { question, view, turn };
+  setRunning(current);
+  announcer.say("Question sent.");
+  end.resume();
+
+  const outcome = await turn.finished;
+  if (running !== current) return; // a new conversation began meanwhile
+  setRunning(null);
+  const seconds = (performance.now() - started) / 1_000;
+  if (outcome.kind === "complete") view.finish(outcome.complete, seconds);
+  else if (outcome.kind === "stopped") view.stopped(seconds);
+  else view.fail(outcome.problem);
+  session.add({ question, ...view.record(outcome.kind, seconds) });
+}
+
+function showEvent(view, type, data) {
+  switch (type) {
+    case "connected":
+      if (typeof data.sessionId === "string") session.id = data.sessionId;
+      break;
+    case "status":
+      view.status(data.message);
+      break;
+    case "metadata":
+      view.model(data.model);
+      if (data.action === "show_calendly") view.offerBooking(String(data.calendly_url ?? ""));
+      break;
+    case "text":
+      if (typeof data.content === "string") view.append(data.content);
+      break;
+    case "suggestions":
+      view.suggest((data.items ?? data.suggestions ?? []).filter((item) => typeof item === "string"));
+      break;
+    case "warning":
+      view.note(data.message ?? data.warning);
+      break;
+    default: // the end of the turn is told by its outcome; what this page does not know it leaves alone
+  }
+}
+
+function stop() {
+  running?.turn.stop();
+}
+
+function setRunning(turn) {
+  running = turn;
+  composer.busy = turn !== null;
+  newConversation.hidden = conversation.isEmpty;
+}
+
+/** Gives the keyboard back to the question's field, but calls up no keyboard on a touch screen. */
+function returnFocus(origin) {
+  const byKeyboard = origin instanceof KeyboardEvent || origin.detail === 0;
+  if (byKeyboard || matchMedia("(pointer: fine)").matches) composer.focus();
+}
+
+function startAnew(origin) {
+  running?.turn.stop();
+  session.clear();
+  conversation.clear();
+  setRunning(null);
+  announcer.say("New conversation.");
+  scrollTo({ top: 0, behavior: "instant" });
+  returnFocus(origin);
+}
+
+function restore() {
+  for (const exchange of session.exchanges) conversation.add(exchange.question).restore(exchange);
+  setRunning(null);
+  if (!conversation.isEmpty) end.resume();
+}
+
+newConversation.addEventListener("click", startAnew);
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.isComposing || !running) return;
+  event.preventDefault();
+  stop();
+});
+addEventListener("pagehide", (event) => {
+  if (event.persisted || !running) return;
+  const { question, view } = running;
+  session.add({ question, ...view.record("stopped", null) });
+});
+
+if (bot.name !== "") {
+  place("bot-name").textContent = bot.name;
+  place("bot-name").hidden = false;
+}
+conversation.greet(bot);
+restore();
+if (!bot.valid) composer.disable();
+else if (matchMedia("(pointer: fine)").matches) composer.focus();

@@ -1,0 +1,211 @@
+//! Channels to the services of other processes. It must not know which services there are.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use http::Uri;
+use serde::{Deserialize, Serialize};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint, channel::Change};
+
+use crate::config::{Problems, Validate};
+
+/// How a channel keeps its connections.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChannelConfig {
+    /// HTTP/2 connections that calls are spread over.
+    pub connections: usize,
+    /// Limit for a connection with its TLS handshake.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    /// How often an idle connection is asked whether it still is one.
+    #[serde(with = "humantime_serde")]
+    pub keepalive_interval: Duration,
+    /// How long the answer to that may take.
+    #[serde(with = "humantime_serde")]
+    pub keepalive_timeout: Duration,
+    /// Bytes that may be under way on one stream.
+    pub stream_window: ByteSize,
+    /// Bytes that may be under way on one connection.
+    pub connection_window: ByteSize,
+}
+
+impl Default for ChannelConfig {
+    fn default() -> Self {
+        Self {
+            connections: 4,
+            connect_timeout: Duration::from_secs(2),
+            keepalive_interval: Duration::from_secs(20),
+            keepalive_timeout: Duration::from_secs(10),
+            stream_window: ByteSize::mib(1),
+            connection_window: ByteSize::mib(8),
+        }
+    }
+}
+
+impl Validate for ChannelConfig {
+    fn validate(&self, problems: &mut Problems) {
+        problems.check(
+            (1..=64).contains(&self.connections),
+            "connections",
+            "must be from 1 to 64",
+        );
+        for (key, value) in [
+            ("connect_timeout", self.connect_timeout),
+            ("keepalive_interval", self.keepalive_interval),
+            ("keepalive_timeout", self.keepalive_timeout),
+        ] {
+            problems.check(!value.is_zero(), key, "must be longer than 0s");
+        }
+        check_window(problems, "stream_window", self.stream_window);
+        check_window(problems, "connection_window", self.connection_window);
+    }
+}
+
+/// HTTP/2 windows have 31 bits, and begin at 64 KiB less one byte.
+pub(crate) fn check_window(problems: &mut Problems, key: &str, window: ByteSize) {
+    let right = (u64::from(u16::MAX)..=u64::from(u32::MAX >> 1)).contains(&window.as_u64());
+    problems.check(right, key, "must be from 64 KiB to 2 GiB less one byte");
+}
+
+/// The window as HTTP/2 takes it.
+pub(crate) fn window(size: ByteSize) -> u32 {
+    u32::try_from(size.as_u64())
+        .unwrap_or(u32::MAX)
+        .min(u32::MAX >> 1)
+}
+
+/// A channel that connects when it is first used and again whenever a connection breaks; TLS when the
+/// scheme is `https`. While the peer cannot be reached, calls fail as unavailable after at most the
+/// connect timeout. Must be called inside a tokio runtime.
+pub fn channel(uri: Uri, config: &ChannelConfig) -> Channel {
+    let endpoint = endpoint(uri, config);
+    let connections = config.connections.max(1);
+    if connections == 1 {
+        return endpoint.connect_lazy();
+    }
+    let (channel, changes) = Channel::balance_channel::<usize>(connections);
+    for connection in 0..connections {
+        // The queue is as long as the list.
+        let _ = changes.try_send(Change::Insert(connection, endpoint.clone()));
+    }
+    channel
+}
+
+fn endpoint(uri: Uri, config: &ChannelConfig) -> Endpoint {
+    let tls = uri.scheme_str() == Some("https");
+    let endpoint = Endpoint::from(uri)
+        .connect_timeout(config.connect_timeout)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Some(config.keepalive_interval))
+        .http2_keep_alive_interval(config.keepalive_interval)
+        .keep_alive_timeout(config.keepalive_timeout)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(window(config.stream_window))
+        .initial_connection_window_size(window(config.connection_window));
+    if !tls {
+        return endpoint;
+    }
+    endpoint
+        .clone()
+        .tls_config(ClientTlsConfig::new().with_enabled_roots())
+        .unwrap_or_else(|error| {
+            // Without TLS this endpoint refuses every call: an https address is never spoken to in the clear.
+            tracing::error!(%error, "TLS cannot be set up for calls to other processes");
+            endpoint
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncReadExt as _, net::TcpListener};
+
+    use super::*;
+    use crate::{
+        health::{client::HealthClient, v1::HealthCheckRequest},
+        lifecycle::{Drain, Readiness},
+        server::{GrpcService, ServerConfig, serve_grpc},
+    };
+
+    async fn check(channel: Channel) -> Result<(), tonic::Status> {
+        HealthClient::new(channel)
+            .check(HealthCheckRequest::default())
+            .await
+            .map(|_| ())
+    }
+
+    #[tokio::test]
+    async fn it_connects_when_the_peer_appears_and_again_after_it_was_away() {
+        let place = TcpListener::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let channel = channel(
+            format!("http://{place}").parse().unwrap(),
+            &ChannelConfig::default(),
+        );
+        let status = check(channel.clone()).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
+        for _ in 0..2 {
+            let drain = Drain::default();
+            let listener = TcpListener::bind(place).await.unwrap();
+            let config = ServerConfig::default();
+            let server = tokio::spawn({
+                let drain = drain.clone();
+                async move {
+                    serve_grpc(
+                        listener,
+                        GrpcService::default(),
+                        &config,
+                        Readiness::default(),
+                        drain,
+                    )
+                    .await
+                }
+            });
+            let reached = async {
+                while check(channel.clone()).await.is_err() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(10), reached)
+                .await
+                .unwrap();
+            drain.begin();
+            server.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_https_address_is_never_spoken_to_in_the_clear() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("https://{}", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        let config = ChannelConfig {
+            connections: 1,
+            ..ChannelConfig::default()
+        };
+        let call = tokio::spawn(check(channel(uri, &config)));
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let first = stream.read_u8().await.unwrap();
+        assert_eq!(first, 0x16, "a TLS handshake begins with its record type");
+        drop(stream);
+        assert!(call.await.unwrap().is_err());
+    }
+
+    #[test]
+    fn windows_outside_of_http2_are_refused() {
+        let config = ChannelConfig {
+            stream_window: ByteSize::gib(2),
+            ..ChannelConfig::default()
+        };
+        assert!(
+            Problems::of(&config)
+                .to_string()
+                .starts_with("stream_window: ")
+        );
+        assert!(Problems::of(&ChannelConfig::default()).is_empty());
+    }
+}

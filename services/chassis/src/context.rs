@@ -1,0 +1,171 @@
+//! Who a request is: its id and its place in a trace, taken in at the edge of each process and handed
+//! on with every call. It must not know what is asked.
+
+mod layer;
+
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use tonic::metadata::MetadataMap;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use uuid::Uuid;
+
+pub use layer::{RequestLayer, RequestService, ResponseBody, ResponseFuture};
+
+/// Carries the id of a request, from the browser to the last service.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest id that is taken from a client.
+const LONGEST_ID: usize = 128;
+
+/// What a request carries from process to process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestContext {
+    /// 1 to 128 of `A-Z a-z 0-9 . _ -`.
+    pub request_id: String,
+}
+
+impl RequestContext {
+    /// A request with a new id.
+    pub fn new() -> Self {
+        Self {
+            request_id: Uuid::now_v7().to_string(),
+        }
+    }
+
+    /// The context that [`RequestLayer`] put there, else a new one.
+    pub fn from_extensions(extensions: &Extensions) -> Self {
+        extensions.get::<Self>().cloned().unwrap_or_default()
+    }
+
+    /// The context a client sent: its id when it is a valid one, else a new one.
+    fn from_headers(headers: &HeaderMap) -> Self {
+        match headers
+            .get(REQUEST_ID)
+            .and_then(|id| id.to_str().ok())
+            .filter(|id| is_valid(id))
+        {
+            Some(id) => Self {
+                request_id: id.to_owned(),
+            },
+            None => Self::new(),
+        }
+    }
+
+    /// Adds `x-request-id` and the trace of the current span (`traceparent`, `tracestate`).
+    pub fn inject_headers(&self, headers: &mut HeaderMap) {
+        // An id that was set by hand may not be one.
+        if let Ok(id) = HeaderValue::from_str(&self.request_id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        let trace = Span::current().context();
+        TraceContextPropagator::new().inject_context(&trace, &mut Headers(headers));
+    }
+
+    /// As [`inject_headers`](Self::inject_headers), for a gRPC call.
+    pub fn inject_metadata(&self, metadata: &mut MetadataMap) {
+        let mut headers = std::mem::take(metadata).into_headers();
+        self.inject_headers(&mut headers);
+        *metadata = MetadataMap::from_headers(headers);
+    }
+}
+
+impl Default for RequestContext {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn is_valid(id: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(allowed)
+}
+
+/// Whether a path is one that machines ask all the time: logged at debug only, and no work that a
+/// drain waits for.
+pub(crate) fn is_background(path: &str) -> bool {
+    path.starts_with("/grpc.health.")
+        || path.starts_with("/grpc.reflection.")
+        || matches!(path, "/health" | "/ready" | "/metrics")
+}
+
+/// The trace that a client sent.
+fn remote_trace(headers: &HeaderMap) -> opentelemetry::Context {
+    TraceContextPropagator::new().extract(&Sent(headers))
+}
+
+struct Headers<'a>(&'a mut HeaderMap);
+
+impl Injector for Headers<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        // The propagator writes an empty tracestate where there is none.
+        if value.is_empty() {
+            return;
+        }
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::from_str(&value)) {
+            self.0.insert(name, value);
+        }
+    }
+}
+
+struct Sent<'a>(&'a HeaderMap);
+
+impl Extractor for Sent<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(|value| value.to_str().ok())
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id_of(sent: &[u8]) -> String {
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUEST_ID, HeaderValue::from_bytes(sent).unwrap());
+        RequestContext::from_headers(&headers).request_id
+    }
+
+    #[test]
+    fn a_valid_id_is_kept() {
+        for id in ["a", "A-z_0.9", &"x".repeat(128)] {
+            assert_eq!(id_of(id.as_bytes()), id);
+        }
+    }
+
+    #[test]
+    fn any_other_id_is_replaced_by_a_new_one() {
+        for id in [
+            &b""[..],
+            b"a b",
+            b"a/b",
+            b"a\"b",
+            "ä".as_bytes(),
+            "x".repeat(129).as_bytes(),
+        ] {
+            let new = id_of(id);
+            assert_eq!(Uuid::parse_str(&new).unwrap().get_version_num(), 7);
+        }
+        assert_ne!(
+            RequestContext::from_headers(&HeaderMap::new()),
+            RequestContext::from_headers(&HeaderMap::new())
+        );
+    }
+
+    #[test]
+    fn the_id_goes_with_calls_and_other_metadata_stays() {
+        let context = RequestContext {
+            request_id: "r-1".into(),
+        };
+        let mut metadata = MetadataMap::new();
+        metadata.insert("other", "x".parse().unwrap());
+        context.inject_metadata(&mut metadata);
+        assert_eq!(metadata.get("x-request-id").unwrap(), "r-1");
+        assert_eq!(metadata.get("other").unwrap(), "x");
+    }
+}

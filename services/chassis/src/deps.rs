@@ -1,0 +1,24 @@
+//! What a process hands to each role it runs. It must not know what a role does with it.
+
+use std::path::PathBuf;
+
+use crate::{
+    lifecycle::{Drain, Readiness},
+    mongo::Mongo,
+    redis::Redis,
+};
+
+/// The shared parts of one process. Cloning is cheap; every clone is the same part.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// The document store, when one is configured.
+    pub mongo: Option<Mongo>,
+    /// The cache server, when one is configured.
+    pub redis: Option<Redis>,
+    /// The folder for embedded stores.
+    pub data_dir: PathBuf,
+    /// The readiness of the role that is built.
+    pub readiness: Readiness,
+    /// The drain of the process.
+    pub drain: Drain,
+}

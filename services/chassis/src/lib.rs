@@ -1,0 +1,16 @@
+//! What every troika process needs and nothing of the domain: configuration, the error vocabulary,
+//! lifecycle, gRPC servers and channels, request context, telemetry, guarded calls out, connections.
+//! It must not know what a conversation, a flag or a voice is.
+
+pub mod channel;
+pub mod config;
+pub mod context;
+pub mod deps;
+pub mod error;
+pub mod health;
+pub mod lifecycle;
+pub mod mongo;
+pub mod outbound;
+pub mod redis;
+pub mod server;
+pub mod telemetry;

@@ -1,0 +1,48 @@
+//! Settings of the chat role.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+use troika_chassis::config::{Problems, Validate};
+
+use crate::{embedder, knowledge, model, turn};
+
+/// Everything the chat role can be told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Where the role listens for gRPC.
+    pub listen: SocketAddr,
+    /// Make the demo bot on the first start of an embedded store.
+    pub demo: bool,
+    /// The language model.
+    pub model: model::Config,
+    /// The embeddings endpoint.
+    pub embeddings: embedder::Config,
+    /// Import and retrieval.
+    pub knowledge: knowledge::Config,
+    /// One turn.
+    pub turn: turn::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 50051)),
+            demo: true,
+            model: model::Config::default(),
+            embeddings: embedder::Config::default(),
+            knowledge: knowledge::Config::default(),
+            turn: turn::Config::default(),
+        }
+    }
+}
+
+impl Validate for Config {
+    fn validate(&self, problems: &mut Problems) {
+        self.model.validate(&mut problems.at("model"));
+        self.turn.validate(&mut problems.at("turn"));
+        self.knowledge.validate(&mut problems.at("knowledge"));
+        self.embeddings.validate(&mut problems.at("embeddings"));
+    }
+}

@@ -1,0 +1,112 @@
+//! ChatStream on the wire: requests to questions, turns to streams.
+
+use std::{pin::Pin, sync::Arc};
+
+use futures::{Stream, StreamExt as _};
+use tonic::{Request, Response, Status};
+use troika_chassis::{
+    context::RequestContext,
+    error::{Code, Error, Violation},
+};
+use troika_proto::chat::v1::{
+    AnswerRequest, AnswerResponse, Failure, QueryRequest, StopRequest, StopResponse, TurnEvent, chat_stream_server::ChatStream,
+    stop_request, turn_event::Event,
+};
+use uuid::Uuid;
+
+use crate::{
+    question::{Question, Unchecked},
+    turn::{Turns, running::Target},
+};
+
+/// The service.
+pub(crate) struct ChatStreamService {
+    pub(crate) turns: Arc<Turns>,
+}
+
+impl ChatStreamService {
+    async fn start(&self, sent: QueryRequest, request: RequestContext) -> Result<impl Stream<Item = TurnEvent> + Send + use<>, Error> {
+        self.turns.start(Question::try_from(Unchecked::from(sent))?, request).await
+    }
+}
+
+#[tonic::async_trait]
+impl ChatStream for ChatStreamService {
+    type QueryStream = Pin<Box<dyn Stream<Item = Result<TurnEvent, Status>> + Send>>;
+
+    async fn query(&self, request: Request<QueryRequest>) -> Result<Response<Self::QueryStream>, Status> {
+        let context = RequestContext::from_extensions(request.extensions());
+        let events = self.start(request.into_inner(), context).await?;
+        Ok(Response::new(Box::pin(events.map(Ok))))
+    }
+
+    async fn answer(&self, request: Request<AnswerRequest>) -> Result<Response<AnswerResponse>, Status> {
+        let context = RequestContext::from_extensions(request.extensions());
+        let question = request.into_inner().question.unwrap_or_default();
+        let events = self.start(question, context).await?;
+        Ok(Response::new(whole(events).await?))
+    }
+
+    async fn stop(&self, request: Request<StopRequest>) -> Result<Response<StopResponse>, Status> {
+        let target = target(request.into_inner())?;
+        Ok(Response::new(StopResponse { stopped: self.turns.running.stop(&target) }))
+    }
+}
+
+impl From<QueryRequest> for Unchecked {
+    fn from(sent: QueryRequest) -> Self {
+        Self {
+            query: sent.query,
+            chatbot_id: sent.chatbot_id,
+            session_id: sent.session_id,
+            email: sent.email,
+            phone: sent.phone,
+            name: sent.name,
+            language: sent.language,
+        }
+    }
+}
+
+/// Plays a turn to its end.
+async fn whole(events: impl Stream<Item = TurnEvent>) -> Result<AnswerResponse, Error> {
+    let mut answer = AnswerResponse::default();
+    let mut events = std::pin::pin!(events);
+    while let Some(TurnEvent { turn_id, event, .. }) = events.next().await {
+        match event {
+            Some(Event::Connected(_)) => answer.turn_id = turn_id,
+            Some(Event::Suggestions(suggestions)) => answer.suggestions = suggestions.items,
+            Some(Event::Warning(warning)) => answer.warnings.push(warning),
+            Some(Event::Error(failure)) => return Err(failure_as_error(failure)),
+            Some(Event::Complete(complete)) => answer.complete = Some(complete),
+            _ => {}
+        }
+    }
+    Ok(answer)
+}
+
+/// A turn's failure where there is no stream to tell it in.
+fn failure_as_error(failure: Failure) -> Error {
+    let code = match failure.code.as_str() {
+        "model_timeout" | "turn_timeout" => Code::DeadlineExceeded,
+        "model_refused" => Code::Internal,
+        _ => Code::Unavailable,
+    };
+    Error::new(code, failure.code, failure.message)
+}
+
+fn target(request: StopRequest) -> Result<Target, Error> {
+    let parse = |field: &str, name: &str, text: &str| {
+        Uuid::try_parse(text).map_err(|_| {
+            let message = format!("{name} must be a UUID");
+            Error::new(Code::InvalidArgument, "invalid_argument", message.clone())
+                .with_violations(vec![Violation { field: field.into(), kind: "string.guid".into(), message }])
+        })
+    };
+    match request.target {
+        Some(stop_request::Target::TurnId(id)) => Ok(Target::Turn(parse("turn_id", "turnId", &id)?)),
+        Some(stop_request::Target::SessionId(id)) => Ok(Target::Session(parse("session_id", "sessionId", &id)?)),
+        None => Err(Error::new(Code::InvalidArgument, "invalid_argument", "turnId or sessionId is required").with_violations(vec![
+            Violation { field: "turn_id".into(), kind: "any.required".into(), message: "turnId or sessionId is required".into() },
+        ])),
+    }
+}

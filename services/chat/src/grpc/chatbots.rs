@@ -1,0 +1,204 @@
+//! Chatbots on the wire: bots, their knowledge and their conversations. It checks what was sent, asks
+//! the stores and the importer, and tells failures; it decides nothing about them.
+
+use std::{pin::Pin, sync::Arc, time::SystemTime};
+
+use futures::{Stream, StreamExt as _};
+use tonic::{Request, Response, Status, Streaming};
+use troika_chassis::error::{Code, Error};
+use troika_proto::chat::v1::{self as wire, chatbots_server::Chatbots};
+
+use crate::{
+    bots::{Bot, BotId, BotStore},
+    history::MessageStore,
+    knowledge::{KnowledgeStore, importer::Importer},
+    store::StoreError,
+};
+
+mod conversion;
+mod failures;
+mod fields;
+mod upload;
+
+use failures::{import_failure, store_failure};
+use fields::Faults;
+
+/// Bots of one page: the most, and those of a request that says nothing.
+const PAGE_SIZE: (u32, u32) = (200, 50);
+
+/// Messages of one answer: the most, and those of a request that says nothing.
+const MESSAGES: (u32, u32) = (200, 10);
+
+/// The service.
+pub(crate) struct ChatbotsService {
+    bots: Arc<dyn BotStore>,
+    knowledge: Arc<dyn KnowledgeStore>,
+    messages: Arc<dyn MessageStore>,
+    importer: Arc<Importer>,
+}
+
+impl ChatbotsService {
+    /// The service over its stores.
+    pub(crate) fn new(
+        bots: Arc<dyn BotStore>,
+        knowledge: Arc<dyn KnowledgeStore>,
+        messages: Arc<dyn MessageStore>,
+        importer: Arc<Importer>,
+    ) -> Self {
+        Self { bots, knowledge, messages, importer }
+    }
+
+    async fn bot(&self, id: BotId) -> Result<Bot, Error> {
+        self.bots.get(id).await.map_err(store_failure)?.ok_or_else(failures::no_bot)
+    }
+
+    async fn create(&self, sent: wire::Bot) -> Result<Bot, Error> {
+        let bot = fields::new_bot(&sent, SystemTime::now())?;
+        match self.bots.create(&bot).await {
+            Ok(()) => Ok(bot),
+            Err(StoreError::AlreadyExists) => {
+                let message = "There is a bot with this id. Leave the id out, or update the bot.";
+                Err(Error::new(Code::AlreadyExists, "bot_exists", message))
+            }
+            Err(error) => Err(store_failure(error)),
+        }
+    }
+
+    async fn update(&self, request: wire::UpdateBotRequest) -> Result<Bot, Error> {
+        let sent = request.bot.unwrap_or_default();
+        let mask = request.update_mask.unwrap_or_default().paths;
+        // The shape of the request is told before anything is read.
+        let id = fields::checked_update(&sent, &mask)?;
+        let mut bot = self.bot(id).await?;
+        fields::update(&mut bot, &sent, &mask, SystemTime::now())?;
+        self.bots.update(&bot).await.map_err(store_failure)?;
+        Ok(bot)
+    }
+
+    async fn list(&self, request: wire::ListBotsRequest) -> Result<wire::ListBotsResponse, Error> {
+        let mut faults = Faults::default();
+        let size = faults.count("page_size", request.page_size, PAGE_SIZE);
+        let after = faults.page_token(&request.page_token);
+        faults.none()?;
+        // One more than asked for tells whether there is a further page.
+        let mut bots = self.bots.list(after, size + 1).await.map_err(store_failure)?;
+        let further = bots.len() > size;
+        bots.truncate(size);
+        let last = bots.last().filter(|_| further);
+        let next_page_token = last.map(|bot| bot.id.to_string()).unwrap_or_default();
+        Ok(wire::ListBotsResponse { bots: bots.into_iter().map(wire::Bot::from).collect(), next_page_token })
+    }
+
+    /// Knowledge goes first: were the bot gone and its knowledge not, nothing could name it any more.
+    async fn delete(&self, id: BotId) -> Result<u64, Error> {
+        self.bot(id).await?;
+        let chunks = self.knowledge.delete(id, None).await.map_err(store_failure)?;
+        if self.bots.delete(id).await.map_err(store_failure)? { Ok(chunks) } else { Err(failures::no_bot()) }
+    }
+
+    /// Conversations outlive their bot: only where there is neither is the bot unknown.
+    async fn conversation(&self, request: wire::ListMessagesRequest) -> Result<Vec<wire::Message>, Error> {
+        let mut faults = Faults::default();
+        let bot = faults.bot_id("chatbot_id", &request.chatbot_id);
+        faults.session_id("session_id", &request.session_id);
+        let limit = faults.count("limit", request.limit, MESSAGES);
+        let bot = faults.with(bot)?;
+        let messages = self.messages.recent(bot, &request.session_id, limit).await.map_err(store_failure)?;
+        if messages.is_empty() {
+            self.bot(bot).await?;
+        }
+        Ok(messages.into_iter().map(wire::Message::from).collect())
+    }
+}
+
+#[tonic::async_trait]
+impl Chatbots for ChatbotsService {
+    type ImportKnowledgeStream = Pin<Box<dyn Stream<Item = Result<wire::ImportKnowledgeResponse, Status>> + Send>>;
+
+    async fn create_bot(
+        &self,
+        request: Request<wire::CreateBotRequest>,
+    ) -> Result<Response<wire::CreateBotResponse>, Status> {
+        let bot = self.create(request.into_inner().bot.unwrap_or_default()).await?;
+        Ok(Response::new(wire::CreateBotResponse { bot: Some(bot.into()) }))
+    }
+
+    async fn get_bot(&self, request: Request<wire::GetBotRequest>) -> Result<Response<wire::GetBotResponse>, Status> {
+        let bot = self.bot(fields::bot_id("id", &request.into_inner().id)?).await?;
+        Ok(Response::new(wire::GetBotResponse { bot: Some(bot.into()) }))
+    }
+
+    async fn update_bot(
+        &self,
+        request: Request<wire::UpdateBotRequest>,
+    ) -> Result<Response<wire::UpdateBotResponse>, Status> {
+        let bot = self.update(request.into_inner()).await?;
+        Ok(Response::new(wire::UpdateBotResponse { bot: Some(bot.into()) }))
+    }
+
+    async fn list_bots(
+        &self,
+        request: Request<wire::ListBotsRequest>,
+    ) -> Result<Response<wire::ListBotsResponse>, Status> {
+        Ok(Response::new(self.list(request.into_inner()).await?))
+    }
+
+    async fn delete_bot(
+        &self,
+        request: Request<wire::DeleteBotRequest>,
+    ) -> Result<Response<wire::DeleteBotResponse>, Status> {
+        let chunks_deleted = self.delete(fields::bot_id("id", &request.into_inner().id)?).await?;
+        Ok(Response::new(wire::DeleteBotResponse { chunks_deleted }))
+    }
+
+    async fn import_knowledge(
+        &self,
+        request: Request<Streaming<wire::ImportKnowledgeRequest>>,
+    ) -> Result<Response<Self::ImportKnowledgeStream>, Status> {
+        let mut parts = request.into_inner();
+        let header = upload::header(&mut parts, self.importer.upload_silence()).await?;
+        let mut upload = fields::upload(&header)?;
+        let bot = self.bot(upload.bot).await?;
+        if upload.language.is_empty() {
+            upload.language = bot.language;
+        }
+        let progress = self.importer.import(upload, upload::pieces(parts)).map_err(import_failure)?;
+        let responses = progress.map(|step| match step {
+            Ok(progress) => Ok(wire::ImportKnowledgeResponse::from(progress)),
+            Err(error) => Err(Status::from(import_failure(error))),
+        });
+        Ok(Response::new(Box::pin(responses)))
+    }
+
+    async fn list_knowledge(
+        &self,
+        request: Request<wire::ListKnowledgeRequest>,
+    ) -> Result<Response<wire::ListKnowledgeResponse>, Status> {
+        let bot = self.bot(fields::bot_id("chatbot_id", &request.into_inner().chatbot_id)?).await?;
+        let documents = self.knowledge.documents(bot.id).await.map_err(store_failure)?;
+        let documents = documents.into_iter().map(wire::Document::from).collect();
+        Ok(Response::new(wire::ListKnowledgeResponse { documents }))
+    }
+
+    async fn delete_knowledge(
+        &self,
+        request: Request<wire::DeleteKnowledgeRequest>,
+    ) -> Result<Response<wire::DeleteKnowledgeResponse>, Status> {
+        let request = request.into_inner();
+        let bot = self.bot(fields::bot_id("chatbot_id", &request.chatbot_id)?).await?;
+        let file_name = (!request.file_name.is_empty()).then_some(request.file_name.as_str());
+        let chunks_deleted = self.knowledge.delete(bot.id, file_name).await.map_err(store_failure)?;
+        Ok(Response::new(wire::DeleteKnowledgeResponse { chunks_deleted }))
+    }
+
+    async fn list_messages(
+        &self,
+        request: Request<wire::ListMessagesRequest>,
+    ) -> Result<Response<wire::ListMessagesResponse>, Status> {
+        let messages = self.conversation(request.into_inner()).await?;
+        Ok(Response::new(wire::ListMessagesResponse { messages }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

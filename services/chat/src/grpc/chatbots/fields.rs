@@ -1,0 +1,357 @@
+//! Checks what was sent, field by field, and tells all faults of a request at once. Field names are
+//! those of the contract.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use troika_chassis::error::{Code, Error, Violation};
+use troika_proto::chat::v1 as wire;
+use url::Url;
+
+use crate::{
+    bots::{Access, Bot, BotId, Limits},
+    knowledge::{documents::Format, importer::Upload},
+    language,
+};
+
+/// Characters of a name.
+const NAME: usize = 100;
+/// Characters of a persona.
+const PERSONA: usize = 8000;
+/// Characters of a model's name, a file's name, a session's.
+const SHORT: usize = 255;
+/// Characters of an address.
+const ADDRESS: usize = 2048;
+/// Web origins of one bot.
+const ORIGINS: usize = 100;
+/// The longest turn a bot may ask for.
+const LONGEST_TURN: Duration = Duration::from_secs(600);
+
+/// The fields of a bot that can be set and changed.
+const FIELDS: [&str; 9] =
+    ["name", "persona", "model", "temperature", "language", "access", "allowed_origins", "booking_url", "limits"];
+/// The fields of its limits.
+const LIMITS: [&str; 4] =
+    ["limits.answer_characters", "limits.completion_tokens", "limits.history_messages", "limits.turn"];
+
+/// What is wrong with a request, so far.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Vec<Violation>);
+
+impl Faults {
+    /// Adds a fault; the message goes on after the field's name.
+    pub(super) fn push(&mut self, field: &str, kind: &str, message: impl AsRef<str>) {
+        let message = format!("{field} {}", message.as_ref());
+        self.0.push(Violation { field: field.to_owned(), message, kind: kind.to_owned() });
+    }
+
+    /// All faults as one error.
+    pub(super) fn none(self) -> Result<(), Error> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let messages: Vec<&str> = self.0.iter().map(|violation| violation.message.as_str()).collect();
+        let message = messages.join("; ");
+        Err(Error::new(Code::InvalidArgument, "invalid_argument", message).with_violations(self.0))
+    }
+
+    /// The value, which is there when nothing was wrong.
+    pub(super) fn with<T>(self, value: Option<T>) -> Result<T, Error> {
+        self.none()?;
+        value.ok_or_else(|| Error::of(Code::InvalidArgument))
+    }
+
+    /// An id of 24 hexadecimal digits.
+    pub(super) fn bot_id(&mut self, field: &str, id: &str) -> Option<BotId> {
+        if id.is_empty() {
+            self.push(field, "any.required", "is required");
+            return None;
+        }
+        let id = id.parse();
+        if id.is_err() {
+            self.push(field, "string.hex", "must be 24 hexadecimal digits");
+        }
+        id.ok()
+    }
+
+    /// A session's name: a UUID, or any string in old data.
+    pub(super) fn session_id(&mut self, field: &str, id: &str) {
+        if id.trim().is_empty() {
+            self.push(field, "any.required", "is required");
+        } else {
+            self.length(field, id, SHORT);
+        }
+    }
+
+    /// A count of 1 to the most, or the default where 0 was sent.
+    pub(super) fn count(&mut self, field: &str, count: u32, (most, default): (u32, u32)) -> usize {
+        if count > most {
+            self.push(field, "number.max", format!("must be at most {most}"));
+        }
+        (if count == 0 { default } else { count.min(most) }) as usize
+    }
+
+    /// A page token is the id of the last bot of the page before.
+    pub(super) fn page_token(&mut self, token: &str) -> Option<BotId> {
+        if token.is_empty() {
+            return None;
+        }
+        let after = token.parse();
+        if after.is_err() {
+            self.push("page_token", "any.invalid", "must come from the page before, unchanged");
+        }
+        after.ok()
+    }
+
+    fn length(&mut self, field: &str, text: &str, most: usize) {
+        if text.chars().nth(most).is_some() {
+            self.push(field, "string.max", format!("must be at most {most} characters long"));
+        }
+    }
+
+    fn range(&mut self, field: &str, value: Option<u32>, least: u32, most: u32) {
+        if value.is_some_and(|value| value < least) {
+            self.push(field, "number.min", format!("must be at least {least}"));
+        }
+        if value.is_some_and(|value| value > most) {
+            self.push(field, "number.max", format!("must be at most {most}"));
+        }
+    }
+
+    /// An absolute http or https address.
+    fn address(&mut self, field: &str, text: &str) -> Option<Url> {
+        self.length(field, text, ADDRESS);
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if url.is_none() {
+            self.push(field, "string.uri", "must be an address that starts with http:// or https://");
+        }
+        url
+    }
+
+    fn origin(&mut self, field: &str, text: &str) -> Option<String> {
+        let url = self.address(field, text)?;
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        if !bare || !url.username().is_empty() || url.password().is_some() {
+            self.push(field, "string.uri", "must be an origin alone, such as https://example.com: no path, no user");
+            return None;
+        }
+        Some(url.origin().ascii_serialization())
+    }
+
+    fn turn(&mut self, sent: Option<wire::BotLimits>) -> Option<Duration> {
+        let turn = Duration::try_from(sent?.turn?).ok().filter(|turn| !turn.is_zero() && *turn <= LONGEST_TURN);
+        if turn.is_none() {
+            self.push("limits.turn", "duration.range", "must be longer than 0s and at most 600s");
+        }
+        turn
+    }
+
+    /// Takes over one field of what was sent; `false` when there is no such field.
+    fn take_over(&mut self, bot: &mut Bot, path: &str, sent: &wire::Bot) -> bool {
+        let limits = sent.limits.unwrap_or_default();
+        match path {
+            "name" => {
+                let name = sent.name.trim();
+                if name.is_empty() {
+                    self.push(path, "any.required", "is required");
+                }
+                self.length(path, name, NAME);
+                bot.name = name.to_owned();
+            }
+            "persona" => {
+                self.length(path, &sent.persona, PERSONA);
+                bot.persona.clone_from(&sent.persona);
+            }
+            "model" => {
+                let model = sent.model.trim();
+                self.length(path, model, SHORT);
+                bot.model = (!model.is_empty()).then(|| model.to_owned());
+            }
+            "temperature" => {
+                if sent.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
+                    self.push(path, "number.range", "must be from 0 to 2");
+                }
+                bot.temperature = sent.temperature;
+            }
+            "language" => match sent.language.trim() {
+                "" => bot.language = language::DEFAULT.to_owned(),
+                tag => match language::resolve(tag) {
+                    Some(served) => bot.language = served.to_owned(),
+                    None => self.push(path, "any.only", format!("must be one of {}", language::SERVED.join(", "))),
+                },
+            },
+            "access" => match wire::Access::try_from(sent.access) {
+                Ok(wire::Access::Public | wire::Access::Unspecified) => bot.access = Access::Public,
+                Ok(wire::Access::Private) => bot.access = Access::Private,
+                Err(_) => self.push(path, "any.only", "must be ACCESS_PUBLIC or ACCESS_PRIVATE"),
+            },
+            "allowed_origins" => {
+                if sent.allowed_origins.len() > ORIGINS {
+                    self.push(path, "array.max", format!("must be at most {ORIGINS}"));
+                }
+                bot.allowed_origins.clear();
+                for (index, origin) in sent.allowed_origins.iter().enumerate().take(ORIGINS) {
+                    let origin = self.origin(&format!("{path}[{index}]"), origin.trim());
+                    bot.allowed_origins.extend(origin.filter(|origin| !bot.allowed_origins.contains(origin)));
+                }
+            }
+            "booking_url" => {
+                bot.booking_url = match sent.booking_url.trim() {
+                    "" => None,
+                    url => self.address(path, url).map(String::from),
+                }
+            }
+            "limits" => {
+                for limit in LIMITS {
+                    self.take_over(bot, limit, sent);
+                }
+            }
+            "limits.answer_characters" => {
+                self.range(path, limits.answer_characters, 1, 2000);
+                bot.limits.answer_characters = limits.answer_characters;
+            }
+            "limits.completion_tokens" => {
+                self.range(path, limits.completion_tokens, 1, u32::MAX);
+                bot.limits.completion_tokens = limits.completion_tokens;
+            }
+            "limits.history_messages" => {
+                self.range(path, limits.history_messages, 0, 50);
+                bot.limits.history_messages = limits.history_messages;
+            }
+            "limits.turn" => bot.limits.turn = self.turn(sent.limits),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// An id that alone is to be checked.
+pub(super) fn bot_id(field: &str, id: &str) -> Result<BotId, Error> {
+    let mut faults = Faults::default();
+    let id = faults.bot_id(field, id);
+    faults.with(id)
+}
+
+/// A new bot out of what was sent, with an id of its own where none was.
+pub(super) fn new_bot(sent: &wire::Bot, now: SystemTime) -> Result<Bot, Error> {
+    let mut faults = Faults::default();
+    let id = if sent.id.is_empty() { Some(new_id(now)) } else { faults.bot_id("id", &sent.id) };
+    let mut bot = blank(id.unwrap_or(BotId([0; 12])), now);
+    for field in FIELDS {
+        faults.take_over(&mut bot, field, sent);
+    }
+    faults.none()?;
+    Ok(bot)
+}
+
+/// Checks an update without the bot that it changes; gives the bot's id.
+pub(super) fn checked_update(sent: &wire::Bot, mask: &[String]) -> Result<BotId, Error> {
+    let mut faults = Faults::default();
+    let id = faults.bot_id("bot.id", &sent.id);
+    if mask.is_empty() {
+        faults.push("update_mask", "any.required", "is required: it names the fields to change");
+    }
+    let mut scratch = blank(BotId([0; 12]), UNIX_EPOCH);
+    for path in mask {
+        if !faults.take_over(&mut scratch, path, sent) {
+            let fields = FIELDS.iter().chain(&LIMITS).copied().collect::<Vec<_>>().join(", ");
+            faults.push("update_mask", "any.only", format!("must name fields that can be changed: {fields}"));
+        }
+    }
+    faults.with(id)
+}
+
+/// Takes over the fields that the mask names.
+pub(super) fn update(bot: &mut Bot, sent: &wire::Bot, mask: &[String], now: SystemTime) -> Result<(), Error> {
+    let mut faults = Faults::default();
+    for path in mask {
+        faults.take_over(bot, path, sent);
+    }
+    faults.none()?;
+    // A clock set back does not take the bot back.
+    bot.updated_at = bot.updated_at.max(now);
+    Ok(())
+}
+
+/// What a header says is to be imported; the language may be empty.
+pub(super) fn upload(header: &wire::ImportHeader) -> Result<Upload, Error> {
+    let mut faults = Faults::default();
+    let bot = faults.bot_id("chatbot_id", &header.chatbot_id);
+    let file_name = header.file_name.trim();
+    if file_name.is_empty() {
+        faults.push("file_name", "any.required", "is required: it names the document");
+    } else if file_name.chars().any(char::is_control) {
+        faults.push("file_name", "string.pattern", "must not contain control characters");
+    }
+    faults.length("file_name", file_name, SHORT);
+    let format = match wire::DocumentFormat::try_from(header.format) {
+        Ok(wire::DocumentFormat::Text) => Some(Format::Text),
+        Ok(wire::DocumentFormat::Markdown) => Some(Format::Markdown),
+        Ok(wire::DocumentFormat::Html) => Some(Format::Html),
+        Ok(wire::DocumentFormat::Pdf) => Some(Format::Pdf),
+        Ok(wire::DocumentFormat::Docx) => Some(Format::Docx),
+        Ok(wire::DocumentFormat::Csv) => Some(Format::Csv),
+        Ok(wire::DocumentFormat::Unspecified) => {
+            let format = Format::of_file(file_name);
+            if format.is_none() && !file_name.is_empty() {
+                let message = format!("must end in {}, or the format must be set", Format::ENDINGS);
+                faults.push("file_name", "string.format", message);
+            }
+            format
+        }
+        Err(_) => {
+            faults.push("format", "any.only", "must be a known document format");
+            None
+        }
+    };
+    let language = header.language.trim();
+    if !language.is_empty() && !is_language_tag(language) {
+        faults.push("language", "string.pattern", "must be a language tag (BCP 47) such as hi-IN");
+    }
+    let upload = bot.zip(format).map(|(bot, format)| Upload {
+        bot,
+        file_name: file_name.to_owned(),
+        format,
+        language: language.to_owned(),
+    });
+    faults.with(upload)
+}
+
+/// Whether a text has the form of a BCP 47 tag. Documents may be in languages that are not served.
+fn is_language_tag(tag: &str) -> bool {
+    let mut subtags = tag.split('-');
+    let primary = subtags.next().unwrap_or_default();
+    (2..=8).contains(&primary.len())
+        && primary.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && tag.len() <= 35
+        && subtags.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// A new identity: four bytes of time, so that ids sort by age, and eight of chance.
+fn new_id(now: SystemTime) -> BotId {
+    let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as u32;
+    let mut id = [0; 12];
+    id[..4].copy_from_slice(&seconds.to_be_bytes());
+    id[4..].copy_from_slice(&rand::random::<[u8; 8]>());
+    BotId(id)
+}
+
+fn blank(id: BotId, now: SystemTime) -> Bot {
+    Bot {
+        id,
+        name: String::new(),
+        persona: String::new(),
+        model: None,
+        temperature: None,
+        language: language::DEFAULT.to_owned(),
+        access: Access::default(),
+        active: true,
+        allowed_origins: Vec::new(),
+        booking_url: None,
+        limits: Limits::default(),
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+#[cfg(test)]
+mod tests;

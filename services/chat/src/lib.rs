@@ -1,0 +1,116 @@
+//! The chat role: one conversation turn from question to last event, and the bots with what they know.
+//!
+//! It exports its [`Config`], [`build`], and what the command line needs to look after the stores.
+
+use std::sync::Arc;
+
+use tonic::service::Routes;
+use tracing::warn;
+use troika_chassis::{deps::Deps, server::GrpcService};
+use troika_proto::chat::v1::{
+    FILE_DESCRIPTOR_SET,
+    chat_stream_server::{ChatStreamServer, SERVICE_NAME as CHAT_STREAM},
+    chatbots_server::{ChatbotsServer, SERVICE_NAME as CHATBOTS},
+};
+
+mod answer_limit;
+pub mod bots;
+pub mod cache;
+mod config;
+pub mod demo;
+pub mod embedder;
+mod grpc;
+pub mod history;
+pub mod knowledge;
+pub mod language;
+pub mod model;
+mod prompt;
+mod question;
+pub mod store;
+mod tags;
+pub mod turn;
+mod usage;
+
+pub use config::Config;
+
+use bots::{BotStore, cached::CachedBots};
+use cache::{Cache, memory::MemoryCache, redis::RedisCache};
+use embedder::Embedder;
+use grpc::{chat_stream::ChatStreamService, chatbots::ChatbotsService};
+use history::{MessageStore, writer::Writer};
+use knowledge::{KnowledgeStore, importer::Importer, retriever::Retriever};
+use model::Ladder;
+use store::{embedded::Embedded, mongo::MongoStore};
+use turn::Turns;
+
+/// OpenAI's own address, used when a key is configured and no address.
+pub const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
+
+/// The embedded store's file in the data folder.
+pub const EMBEDDED_FILE: &str = "chat.redb";
+
+/// Bytes of retrieved context kept in process when no Redis is configured.
+const CONTEXT_CACHE_BYTES: u64 = 64 << 20;
+
+/// Why the role cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The embedded store cannot be opened.
+    #[error("the chat store cannot be opened")]
+    Store(#[source] store::embedded::OpenError),
+    /// The HTTP client cannot be made, for want of TLS roots as a rule.
+    #[error("the HTTP client for the model cannot be made")]
+    Http(#[source] reqwest::Error),
+}
+
+/// Assembles the role from its configuration and the process's connections. Waits for no server: only
+/// the embedded store is opened, and seeded with the demo bot when it is new.
+pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError> {
+    let built = deps.readiness.condition("chat is built");
+
+    let (store_bots, messages, knowledge): (Arc<dyn BotStore>, Arc<dyn MessageStore>, Arc<dyn KnowledgeStore>) =
+        match deps.mongo.clone() {
+            Some(mongo) => {
+                let store = MongoStore::new(mongo);
+                (Arc::new(store.clone()), Arc::new(store.clone()), Arc::new(store))
+            }
+            None => {
+                let path = deps.data_dir.join(EMBEDDED_FILE);
+                let store = Embedded::open(&path).map_err(BuildError::Store)?;
+                (Arc::new(store.clone()), Arc::new(store.clone()), Arc::new(store))
+            }
+        };
+    let cache: Arc<dyn Cache> = match deps.redis.clone() {
+        Some(redis) => Arc::new(RedisCache::new(redis, "troika:chat:")),
+        None => Arc::new(MemoryCache::new(CONTEXT_CACHE_BYTES)),
+    };
+
+    let http = reqwest::Client::builder().connect_timeout(config.model.connect).build().map_err(BuildError::Http)?;
+    let embedder = Embedder::new(&config.embeddings, http).map(Arc::new);
+    let bots: Arc<dyn BotStore> = Arc::new(CachedBots::new(store_bots));
+    let in_prompt = config.knowledge.in_prompt;
+    let retriever = Arc::new(Retriever::new(knowledge.clone(), cache, embedder.clone(), config.knowledge.clone()));
+    let importer = Arc::new(Importer::new(knowledge.clone(), embedder, config.knowledge.clone()));
+
+    if config.demo && deps.mongo.is_none()
+        && let Err(error) = demo::seed(&*bots, &importer).await
+    {
+        warn!(error = &error as &dyn std::error::Error, "running without the demo bot");
+    }
+
+    let turns = Arc::new(Turns {
+        bots: bots.clone(),
+        messages: messages.clone(),
+        retriever,
+        in_prompt,
+        writer: Writer::start(messages.clone(), deps.drain.clone()),
+        ladder: Ladder::new(&config.model).map_err(BuildError::Http)?,
+        running: turn::running::Running::default(),
+        drain: deps.drain.clone(),
+        config: config.turn,
+    });
+    let routes = Routes::new(ChatStreamServer::new(ChatStreamService { turns }))
+        .add_service(ChatbotsServer::new(ChatbotsService::new(bots, knowledge, messages, importer)));
+    built.met();
+    Ok(GrpcService { routes, service_names: vec![CHAT_STREAM, CHATBOTS], descriptors: &[FILE_DESCRIPTOR_SET] })
+}

@@ -1,0 +1,246 @@
+//! The events of an accepted turn, in order. Reads from top to bottom as a turn goes.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use async_stream::stream;
+use futures::{
+    Stream, StreamExt as _,
+    future::{Either, join_all, select},
+};
+use tracing::{Instrument as _, warn};
+use troika_proto::chat::v1::{
+    Close, Complete, Connected, FinishReason, Metadata, StatusChanged, Suggestions, Text, TurnEvent, Usage as WireUsage,
+    turn_event::Event,
+};
+use unicode_segmentation::UnicodeSegmentation as _;
+use uuid::Uuid;
+
+use super::{
+    Accepted, Turns,
+    answer::Answer,
+    events::{Events, Fault, Notice},
+};
+use crate::{
+    history::{Outcome, writer::Saved},
+    model::{Ask, Delta, Finish, KNOWLEDGE_MODEL},
+    prompt::Prompt,
+    usage::{self, Usage},
+};
+
+/// What ends a turn from outside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Stopped,
+    TimedOut,
+    Draining,
+}
+
+/// How the answer came to its end.
+enum End {
+    Finished { reason: FinishReason, usage: Option<Usage> },
+    Failed(Fault),
+    Ended(Ended),
+}
+
+pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = TurnEvent> + Send {
+    let Accepted { id, started, question, bot, language, request, gathering, mut record } = turn;
+    let span = record.span.clone();
+    let mut number = Events::of(id);
+    let config = turns.config.clone();
+    let total = bot.limits.turn.unwrap_or(config.total).min(config.total);
+    let characters = bot.limits.answer_characters.unwrap_or(config.answer_characters).min(config.answer_characters);
+
+    stream! {
+        let mut ended = Box::pin(ended(turns.clone(), record.listed.stop.clone(), started + total));
+        yield number.next(Event::Connected(Connected {
+            client_id: Uuid::new_v4().to_string(),
+            session_id: question.session.to_string(),
+            message: "Connected.".into(),
+        }));
+        yield number.next(Event::Status(StatusChanged { status: "thinking".into(), message: "Thinking…".into() }));
+
+        let gathered = gathering.await;
+        for notice in gathered.notices {
+            yield number.next(notice.into());
+        }
+        let shown = gathered.passages.len().min(turns.in_prompt);
+        let skipped = gathered.history.len().saturating_sub(bot.limits.history_messages.unwrap_or(u32::MAX) as usize);
+        let ask = Ask {
+            prompt: Prompt::new(&bot, &language, &gathered.history[skipped..], &gathered.passages[..shown], &question.query),
+            model: bot.model.clone(),
+            temperature: bot.temperature,
+            max_tokens: bot.limits.completion_tokens,
+            passages: gathered.passages,
+            request,
+        };
+
+        let mut answer = Answer::limited_to(characters as usize);
+        let mut cut = false;
+        let end = match unless(&mut ended, turns.ladder.answer(&ask).instrument(span.clone())).await {
+            Err(ended) => End::Ended(ended),
+            Ok(Err(error)) => {
+                span.in_scope(|| warn!(error = &error as &dyn std::error::Error, "no model answers"));
+                End::Failed(Fault::of_model(&error, false))
+            }
+            Ok(Ok(mut answering)) => {
+                record.model.clone_from(&answering.model);
+                if answering.fallback {
+                    let by_knowledge = answering.model == KNOWLEDGE_MODEL;
+                    yield number.next(if by_knowledge { Notice::ModelAway } else { Notice::ModelFallback }.into());
+                }
+                yield number.next(Event::Metadata(Metadata { model: answering.model.clone(), ..Metadata::default() }));
+
+                let mut finish = None;
+                let mut counted = None;
+                loop {
+                    match unless(&mut ended, answering.deltas.next()).await {
+                        Ok(Some(Ok(Delta::Text(piece)))) => {
+                            let (content, full) = answer.push(&piece);
+                            if !content.is_empty() {
+                                record.sent(&content);
+                                yield number.next(Event::Text(Text { content }));
+                            }
+                            if full {
+                                cut = true;
+                                break End::Finished { reason: FinishReason::Length, usage: None };
+                            }
+                        }
+                        Ok(Some(Ok(Delta::Finish(reason)))) => finish = Some(reason),
+                        Ok(Some(Ok(Delta::Usage(usage)))) => counted = Some(usage),
+                        Ok(Some(Err(error))) => {
+                            span.in_scope(|| warn!(error = &error as &dyn std::error::Error, "the model's answer broke off"));
+                            break End::Failed(Fault::of_model(&error, true));
+                        }
+                        // The model adapter ends without an error only after a finish reason.
+                        Ok(None) => break match finish {
+                            Some(Finish::Stop) => End::Finished { reason: FinishReason::Stop, usage: counted },
+                            Some(Finish::Length) => End::Finished { reason: FinishReason::Length, usage: counted },
+                            Some(Finish::ContentFilter) => End::Finished { reason: FinishReason::ContentFilter, usage: counted },
+                            None => End::Failed(Fault::AnswerIncomplete),
+                        },
+                        Err(ended) => break End::Ended(ended),
+                    }
+                }
+                // Leaving this arm drops the stream: the provider's connection is closed or given back.
+            }
+        };
+
+        let (reason, usage) = match end {
+            End::Finished { reason, usage } => (reason, usage),
+            End::Ended(Ended::Stopped) => (FinishReason::Stopped, None),
+            End::Failed(fault) => {
+                for event in failed(&mut record, &config, fault).await { yield number.next(event); }
+                return;
+            }
+            End::Ended(ended) => {
+                let fault = if ended == Ended::TimedOut { Fault::TurnTimeout } else { Fault::ServerShutdown };
+                for event in failed(&mut record, &config, fault).await { yield number.next(event); }
+                return;
+            }
+        };
+
+        let stopped = reason == FinishReason::Stopped;
+        let mut suggestions = Vec::new();
+        if !stopped && !cut {
+            let ending = answer.finish();
+            cut = ending.cut;
+            suggestions = ending.suggestions;
+            if !ending.text.is_empty() {
+                record.sent(&ending.text);
+                yield number.next(Event::Text(Text { content: ending.text }));
+            }
+        }
+        if reason == FinishReason::Stop && record.answer().is_empty() {
+            for event in failed(&mut record, &config, Fault::AnswerIncomplete).await { yield number.next(event); }
+            return;
+        }
+        if reason == FinishReason::ContentFilter {
+            yield number.next(Notice::ContentFiltered.into());
+        }
+        if !suggestions.is_empty() {
+            yield number.next(Event::Suggestions(Suggestions { items: suggestions }));
+        }
+
+        let usage = match usage {
+            Some(usage) => usage,
+            None if record.model.is_empty() || record.model == KNOWLEDGE_MODEL => Usage::default(),
+            None => usage::count(ask.prompt.text(), record.answer().to_owned()).await,
+        };
+        let reason = if cut { FinishReason::Length } else { reason };
+        let truncated = matches!(reason, FinishReason::Length | FinishReason::Stopped);
+        let outcome = match reason {
+            FinishReason::Stopped => Outcome::Stopped,
+            FinishReason::Length => Outcome::Truncated,
+            _ => Outcome::Complete,
+        };
+        let saved = saved(record.settle(outcome, reason.as_str_name(), Some(usage.completion)), config.save).await;
+        if !saved {
+            yield number.next(Notice::HistoryNotSaved.into());
+        }
+        let text = record.answer();
+        yield number.next(Event::Complete(Complete {
+            finish_reason: reason.into(),
+            truncated,
+            word_count: count(text.unicode_words()),
+            sentence_count: count(text.unicode_sentences()),
+            full_answer: text.to_owned(),
+            session_id: question.session.to_string(),
+            language,
+            model: record.model.clone(),
+            usage: Some(WireUsage {
+                prompt_tokens: usage.prompt,
+                completion_tokens: usage.completion,
+                total_tokens: usage.prompt.saturating_add(usage.completion),
+                estimated: usage.estimated,
+            }),
+            duration_ms: record.elapsed_ms(),
+            first_token_ms: record.first_token_ms,
+            saved,
+        }));
+        yield number.next(if stopped { close("stopped", "The answer was stopped.") } else { close("complete", "The answer is complete.") });
+    }
+}
+
+/// Stores the partial answer and returns the events that end a turn without a whole one.
+async fn failed(record: &mut super::Record, config: &super::Config, fault: Fault) -> Vec<Event> {
+    let mut events = Vec::with_capacity(3);
+    if !saved(record.settle(Outcome::Failed, fault.code(), None), config.save).await {
+        events.push(Notice::HistoryNotSaved.into());
+    }
+    events.push(fault.into());
+    events.push(match fault {
+        Fault::ServerShutdown => close("server_shutdown", "The server is shutting down."),
+        _ => close("error", "The answer ended with an error."),
+    });
+    events
+}
+
+fn close(reason: &str, message: &str) -> Event {
+    Event::Close(Close { reason: reason.into(), message: message.into() })
+}
+
+async fn saved(promises: Vec<Saved>, limit: Duration) -> bool {
+    join_all(promises.into_iter().map(|promise| promise.within(limit))).await.into_iter().all(|saved| saved)
+}
+
+fn count<'a>(items: impl Iterator<Item = &'a str>) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
+}
+
+/// Resolves when the turn is to end from outside. Made once a turn and polled beside every token.
+async fn ended(turns: Arc<Turns>, stop: tokio_util::sync::CancellationToken, deadline: std::time::Instant) -> Ended {
+    tokio::select! {
+        () = stop.cancelled() => Ended::Stopped,
+        () = turns.drain.ending() => Ended::Draining,
+        () = tokio::time::sleep_until(deadline.into()) => Ended::TimedOut,
+    }
+}
+
+/// Waits for `work`, unless the turn ends first: then the work is dropped.
+async fn unless<T>(ended: &mut Pin<Box<impl Future<Output = Ended>>>, work: impl Future<Output = T>) -> Result<T, Ended> {
+    let work = std::pin::pin!(work);
+    match select(ended, work).await {
+        Either::Left((ended, _)) => Err(ended),
+        Either::Right((value, _)) => Ok(value),
+    }
+}

@@ -1,0 +1,84 @@
+//! Every adapter on its engine, ready to use.
+
+use std::{net::SocketAddr, time::Duration};
+
+use tempfile::TempDir;
+use troika_chassis::{
+    mongo::{Mongo, MongoConfig},
+    redis::{Redis, RedisConfig},
+};
+use troika_chat::store::{embedded::Embedded, indexes, mongo::MongoStore};
+
+use crate::processes::{self, Server};
+
+/// The time limit of a call in the tests of engines that do not answer.
+pub(crate) const SHORT: Duration = Duration::from_millis(400);
+
+/// The embedded store and its folder.
+pub(crate) struct EmbeddedEngine {
+    pub(crate) store: Embedded,
+    _folder: TempDir,
+}
+
+pub(crate) fn embedded() -> EmbeddedEngine {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(&folder.path().join("chat.redb")).unwrap();
+    EmbeddedEngine {
+        store,
+        _folder: folder,
+    }
+}
+
+/// The MongoDB store, its connection and its server.
+pub(crate) struct MongoEngine {
+    pub(crate) store: MongoStore,
+    pub(crate) mongo: Mongo,
+    _server: Server,
+}
+
+/// An empty database without indexes.
+pub(crate) async fn mongo() -> MongoEngine {
+    let server = processes::mongodb();
+    let config = mongo_config(([127, 0, 0, 1], server.port).into());
+    let mongo = Mongo::connect(&config).await.unwrap();
+    MongoEngine {
+        store: MongoStore::new(mongo.clone()),
+        mongo,
+        _server: server,
+    }
+}
+
+/// An empty database with the declared indexes.
+pub(crate) async fn mongo_with_indexes() -> MongoEngine {
+    let engine = mongo().await;
+    let made = indexes::create(&engine.mongo).await.unwrap();
+    assert!(made.iter().all(|index| index.present), "{made:?}");
+    engine
+}
+
+/// A connection to an address where no MongoDB answers.
+pub(crate) async fn mongo_at(address: SocketAddr) -> Mongo {
+    let config = MongoConfig {
+        connect_timeout: SHORT,
+        server_selection_timeout: SHORT,
+        operation_timeout: SHORT,
+        ..mongo_config(address)
+    };
+    Mongo::connect(&config).await.unwrap()
+}
+
+fn mongo_config(address: SocketAddr) -> MongoConfig {
+    MongoConfig {
+        uri: format!("mongodb://{address}/troika").into(),
+        ..MongoConfig::default()
+    }
+}
+
+/// A connection to a Redis, or to an address where none answers.
+pub(crate) fn redis_at(address: SocketAddr) -> Redis {
+    let config = RedisConfig {
+        url: format!("redis://{address}").into(),
+        ..RedisConfig::default()
+    };
+    Redis::connect(&config).unwrap()
+}

@@ -1,0 +1,143 @@
+//! Real servers as child processes of one test, on ports of their own, gone when the test ends; and
+//! addresses where nothing, or nothing useful, answers. Knows no store.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// How long a server may take to start, on a busy machine too.
+const START: Duration = Duration::from_secs(60);
+
+/// A running server and the folder of its data.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+    _folder: TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts a server that speaks MongoDB's wire protocol.
+pub(crate) fn mongodb() -> Server {
+    let program = tools().join("venv/bin/secantusd-py");
+    assert!(
+        program.exists(),
+        "{} is not there: tests/run installs it (TROIKA_TEST_TOOLS names another folder of tools)",
+        program.display()
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(program)
+        .args(["--host", "127.0.0.1", "--port", "0", "--storage-path"])
+        .arg(folder.path().join("data"))
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = child.stderr.take().unwrap();
+    let (found, port) = mpsc::channel();
+    thread::spawn(move || {
+        let mut told = Vec::new();
+        for line in BufReader::new(log).lines().map_while(Result::ok) {
+            let address = line
+                .split_once("listening on ")
+                .and_then(|(_, rest)| rest.trim().parse::<SocketAddr>().ok());
+            if let Some(address) = address {
+                let _ = found.send(Ok(address.port()));
+            }
+            if told.len() < 50 {
+                told.push(line);
+            }
+        }
+        let _ = found.send(Err(told.join("\n")));
+    });
+    let mut server = Server {
+        child,
+        port: 0,
+        _folder: folder,
+    };
+    match port.recv_timeout(START) {
+        Ok(Ok(port)) => server.port = port,
+        Ok(Err(log)) => panic!("the MongoDB server ended:\n{log}"),
+        Err(_) => panic!("the MongoDB server did not listen within {START:?}"),
+    }
+    server
+}
+
+/// Starts a Redis server.
+pub(crate) fn redis() -> Server {
+    // Redis cannot choose a port itself, and another process may take the free one first: then again.
+    for _ in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let child = Command::new("redis-server")
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--port",
+            ])
+            .arg(port.to_string())
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("redis-server is not there: tests/run installs it");
+        let mut server = Server {
+            child,
+            port,
+            _folder: folder,
+        };
+        let begun = Instant::now();
+        while begun.elapsed() < START && server.child.try_wait().unwrap().is_none() {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                return server;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+    panic!("redis-server did not listen");
+}
+
+/// An address where connections are refused.
+pub(crate) fn refusing() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, free_port()).into()
+}
+
+/// An address where connections are taken and nothing is ever answered, for as long as the listener lives.
+pub(crate) fn hanging() -> TcpListener {
+    // The kernel completes connections by itself; nobody has to accept them.
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// The folder of the tools that tests need beside what the system has.
+fn tools() -> PathBuf {
+    std::env::var_os("TROIKA_TEST_TOOLS").map_or_else(
+        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/troika/tools"),
+        PathBuf::from,
+    )
+}

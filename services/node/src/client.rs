@@ -1,0 +1,183 @@
+//! Calls from the command line to a running chat role, and what it means when they fail. It must not know
+//! which verb calls.
+
+use std::time::Duration;
+
+use tonic::{Request, Status, transport::Channel};
+use troika_chassis::{
+    channel::{ChannelConfig, channel},
+    error::{Code, Error},
+};
+use troika_proto::chat::v1::{
+    chat_stream_client::ChatStreamClient, chatbots_client::ChatbotsClient,
+};
+
+use crate::{
+    config::Config,
+    exit::{Exit, Failure},
+};
+
+/// What a call that does a little work may take.
+pub(crate) const SHORT: Duration = Duration::from_secs(15);
+
+/// Where the chat role is.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Target {
+    /// The chat role's gRPC address, such as 127.0.0.1:50051 or https://chat.example; the configured one
+    /// when absent
+    #[arg(long, value_name = "ADDRESS")]
+    addr: Option<String>,
+}
+
+/// A chat role to call.
+#[derive(Clone, Debug)]
+pub(crate) struct Chat {
+    channel: Channel,
+    address: String,
+}
+
+impl Chat {
+    /// Prepares calls; nothing is connected before the first one.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub(crate) fn at(target: &Target, config: &Config) -> Result<Self, Failure> {
+        let address = match &target.addr {
+            Some(given) if given.contains("://") => given.clone(),
+            Some(given) => format!("http://{given}"),
+            None => config.gateway.chat.to_string(),
+        };
+        let address = address.trim_end_matches('/').to_owned();
+        let uri = address
+            .parse::<http::Uri>()
+            .ok()
+            .filter(|uri| {
+                matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+            })
+            .ok_or_else(|| {
+                Failure::new(
+                    Exit::Usage,
+                    format!("`{address}` is no address of a chat role"),
+                )
+                .with_detail("write it as 127.0.0.1:50051 or https://chat.example")
+            })?;
+        let config = ChannelConfig {
+            connections: 1,
+            ..config.gateway.channel.clone()
+        };
+        Ok(Self {
+            channel: channel(uri, &config),
+            address,
+        })
+    }
+
+    /// Where it is, for messages.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The connection itself.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// Conversations.
+    pub(crate) fn conversations(&self) -> ChatStreamClient<Channel> {
+        ChatStreamClient::new(self.channel())
+    }
+
+    /// Bots and their knowledge.
+    pub(crate) fn bots(&self) -> ChatbotsClient<Channel> {
+        ChatbotsClient::new(self.channel())
+    }
+
+    /// What a status means to the person at the terminal.
+    pub(crate) fn failure(&self, status: &Status) -> Failure {
+        let error = Error::from(status);
+        // A role that answers sends details along; a status without them was made on this side.
+        let answered = !status.details().is_empty();
+        match error.code() {
+            Code::Unavailable if !answered => Failure::new(
+                Exit::Unreachable,
+                format!("no chat role answers at {}", self.address),
+            )
+            .with_detail(
+                "start it with `troika` or `troika run chat`, or name another address with --addr",
+            ),
+            Code::DeadlineExceeded if !answered => Failure::new(
+                Exit::Unreachable,
+                format!("the chat role at {} did not answer in time", self.address),
+            ),
+            Code::Unimplemented if !answered => Failure::new(
+                Exit::Failed,
+                format!(
+                    "what answers at {} is no chat role, or one of another version",
+                    self.address
+                ),
+            ),
+            _ => Failure::from(&error),
+        }
+    }
+}
+
+/// A call that must end within the limit; the limit travels with it.
+pub(crate) fn within<T>(limit: Duration, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(limit);
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(addr: &str) -> Result<Chat, Failure> {
+        Chat::at(
+            &Target {
+                addr: Some(addr.to_owned()),
+            },
+            &Config::default(),
+        )
+    }
+
+    #[tokio::test]
+    async fn an_address_may_be_written_short() {
+        assert_eq!(
+            at("127.0.0.1:7000").unwrap().address(),
+            "http://127.0.0.1:7000"
+        );
+        assert_eq!(
+            at("https://chat.example/").unwrap().address(),
+            "https://chat.example"
+        );
+        let configured = Chat::at(&Target::default(), &Config::default()).unwrap();
+        assert_eq!(configured.address(), "http://127.0.0.1:50051");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_address_is_wrong_usage() {
+        for wrong in ["ftp://chat", "http://", "a b", ""] {
+            assert_eq!(at(wrong).unwrap_err().exit(), Exit::Usage, "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_told_apart_from_a_role_that_cannot_work() {
+        let chat = at("127.0.0.1:7000").unwrap();
+        let nobody = chat.failure(&Status::unavailable("tcp connect error"));
+        assert_eq!(nobody.exit(), Exit::Unreachable);
+        assert_eq!(
+            nobody.lines().next(),
+            Some("no chat role answers at http://127.0.0.1:7000")
+        );
+        let refused = Status::from(Error::new(
+            Code::Unavailable,
+            "store",
+            "The store is unavailable.",
+        ));
+        assert_eq!(
+            chat.failure(&refused).lines().next(),
+            Some("The store is unavailable.")
+        );
+    }
+}

@@ -1,0 +1,199 @@
+//! The whole configuration: every role's section and what the process adds to them, merged from the
+//! defaults, a file and the environment. It knows which settings stand beside each other; what they do
+//! is known where they are used.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use troika_chassis::{
+    config::{self as loading, ConfigErrors, Problems, Secret, Sources, Validate},
+    lifecycle::DrainConfig,
+    mongo::MongoConfig,
+    redis::RedisConfig,
+    server::ServerConfig,
+    telemetry::{LogConfig, OtlpConfig},
+};
+
+pub(crate) use aliases::ALIASES;
+
+mod aliases;
+pub(crate) mod rules;
+
+/// Read from the working folder when no file is named.
+const DEFAULT_FILE: &str = "troika.toml";
+
+/// Bytes below which a key for HMAC-SHA-256 is weaker than the signature it makes (RFC 7518, 3.2).
+pub(crate) const SHORTEST_SECRET: usize = 32;
+
+/// Where this process runs, as far as defaults depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Environment {
+    /// A developer's machine: nothing needs to be configured.
+    #[default]
+    #[serde(alias = "dev", alias = "test")]
+    Development,
+    /// Others depend on it: JSON logs, a pause before draining, secrets must be there.
+    #[serde(alias = "prod", alias = "staging")]
+    Production,
+}
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Config {
+    /// Where this process runs.
+    pub(crate) environment: Environment,
+    /// The folder for everything that is kept on this machine.
+    pub(crate) data_dir: PathBuf,
+    /// The log on standard error.
+    pub(crate) log: LogConfig,
+    /// Traces.
+    pub(crate) otlp: OtlpConfig,
+    /// Going away.
+    pub(crate) drain: Drain,
+    /// Serving gRPC.
+    pub(crate) grpc: ServerConfig,
+    /// The document store.
+    pub(crate) mongodb: MongoConfig,
+    /// The cache server.
+    pub(crate) redis: RedisConfig,
+    /// What signs and opens doors.
+    pub(crate) auth: Auth,
+    /// The voice.
+    pub(crate) tts: Tts,
+    /// The chat role.
+    pub(crate) chat: troika_chat::Config,
+    /// The gateway role.
+    pub(crate) gateway: troika_gateway::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            environment: Environment::default(),
+            data_dir: PathBuf::from("data"),
+            log: LogConfig::default(),
+            otlp: OtlpConfig::default(),
+            drain: Drain::default(),
+            grpc: ServerConfig::default(),
+            mongodb: MongoConfig::default(),
+            redis: RedisConfig::default(),
+            auth: Auth::default(),
+            tts: Tts::default(),
+            chat: troika_chat::Config::default(),
+            gateway: troika_gateway::Config::default(),
+        }
+    }
+}
+
+/// How long going away takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Drain {
+    /// From "not ready" to refusing new work, so that load balancers notice. Absent: nothing on a
+    /// developer's machine, five seconds in production.
+    #[serde(with = "humantime_serde")]
+    pub(crate) delay: Option<Duration>,
+    /// For answers that are being written, counted from the refusal.
+    #[serde(with = "humantime_serde")]
+    pub(crate) deadline: Duration,
+    /// For saying goodbye to them after that.
+    #[serde(with = "humantime_serde")]
+    pub(crate) force: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        let DrainConfig {
+            deadline, force, ..
+        } = DrainConfig::default();
+        Self {
+            delay: None,
+            deadline,
+            force,
+        }
+    }
+}
+
+/// Secrets that sign.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Auth {
+    /// Signs and verifies tokens, HS256.
+    pub(crate) jwt_secret: Secret,
+    /// Signs sessions.
+    pub(crate) session_secret: Secret,
+}
+
+/// Settings of the voice.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Tts {
+    /// The JSON of a Google service account.
+    pub(crate) google_credentials: Secret,
+}
+
+/// The file to read, the environment, and the names that operators know.
+pub(crate) fn sources(file: Option<PathBuf>) -> Sources {
+    let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists());
+    Sources {
+        file: file.or_else(default),
+        env: loading::environment(),
+        aliases: ALIASES,
+    }
+}
+
+impl Config {
+    /// Merges the sources, checks the result, and fills in what one section says about another.
+    ///
+    /// # Errors
+    /// Every problem there is, together.
+    pub(crate) fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
+        let mut config: Self = loading::load(sources)?;
+        rules::fill_in(&mut config);
+        Ok(config)
+    }
+
+    /// Whether others depend on this process.
+    pub(crate) fn in_production(&self) -> bool {
+        self.environment == Environment::Production
+    }
+
+    /// The phases of going away.
+    pub(crate) fn drain(&self) -> DrainConfig {
+        DrainConfig {
+            delay: self.drain.delay.unwrap_or_default(),
+            deadline: self.drain.deadline,
+            force: self.drain.force,
+        }
+    }
+}
+
+impl Validate for Config {
+    fn validate(&self, problems: &mut Problems) {
+        self.log.validate(&mut problems.at("log"));
+        self.otlp.validate(&mut problems.at("otlp"));
+        self.grpc.validate(&mut problems.at("grpc"));
+        self.mongodb.validate(&mut problems.at("mongodb"));
+        self.redis.validate(&mut problems.at("redis"));
+        self.chat.validate(&mut problems.at("chat"));
+        self.gateway.validate(&mut problems.at("gateway"));
+        rules::check(self, problems);
+    }
+}
+
+/// The names of the environment that set something, in the order of the alphabet.
+pub(crate) fn names_in_force(env: &BTreeMap<String, String>) -> Vec<&str> {
+    env.iter()
+        .filter(|(name, value)| {
+            let known = ALIASES.iter().any(|alias| alias.name == name.as_str());
+            (known || (name.starts_with("TROIKA_") && name.contains("__")))
+                && !value.trim().is_empty()
+        })
+        .map(|(name, _)| name.as_str())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

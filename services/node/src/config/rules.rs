@@ -1,0 +1,99 @@
+//! What the sections of the configuration mean for each other. No I/O; a section's own rules stand with
+//! the section.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use troika_chassis::config::Problems;
+use url::Url;
+
+use super::{Config, SHORTEST_SECRET};
+
+/// Long enough for a load balancer that probes every second or two to stop sending.
+const PRODUCTION_DRAIN_DELAY: Duration = Duration::from_secs(5);
+
+/// Reports what no section can see alone.
+pub(super) fn check(config: &Config, problems: &mut Problems) {
+    problems.check(
+        !config.data_dir.as_os_str().is_empty(),
+        "data_dir",
+        "must name a folder, such as data",
+    );
+    for (key, secret) in [
+        ("jwt_secret", &config.auth.jwt_secret),
+        ("session_secret", &config.auth.session_secret),
+    ] {
+        problems.at("auth").check(
+            secret.is_empty() || secret.expose().len() >= SHORTEST_SECRET,
+            key,
+            format!("must be at least {SHORTEST_SECRET} bytes long, such as what `openssl rand -hex 32` prints"),
+        );
+    }
+    problems.at("drain").check(
+        !config.drain.deadline.is_zero(),
+        "deadline",
+        "must be longer than 0s, or every stop cuts every answer",
+    );
+    let (chat, gateway) = (config.chat.listen, config.gateway.address());
+    problems.at("gateway").check(
+        gateway.port() == 0 || gateway != chat,
+        "port",
+        format!("{gateway} is what chat.listen takes: each role needs a port of its own"),
+    );
+}
+
+/// Fills in what follows from other sections where nothing was said.
+pub(super) fn fill_in(config: &mut Config) {
+    if config.drain.delay.is_none() {
+        let delay = if config.in_production() {
+            PRODUCTION_DRAIN_DELAY
+        } else {
+            Duration::ZERO
+        };
+        config.drain.delay = Some(delay);
+    }
+    fill_in_embeddings(&mut config.chat);
+    // Whoever moves the chat role and says nothing else wants the gateway to follow.
+    if config.gateway.chat == troika_gateway::Config::default().chat
+        && let Some(address) = grpc_address(config.chat.listen)
+    {
+        config.gateway.chat = address;
+    }
+}
+
+/// A key for OpenAI and no addresses: both models are there. And a key is shared with the embeddings
+/// endpoint only where that is the same server, so that it is never sent to a stranger.
+fn fill_in_embeddings(chat: &mut troika_chat::Config) {
+    let openai = || Url::parse(troika_chat::OPENAI_BASE_URL).ok();
+    let model = match &chat.model.base_url {
+        None if chat.model.api_key.is_empty() => return,
+        None => openai(),
+        Some(address) => Some(address.clone()),
+    };
+    if chat.embeddings.base_url.is_none() && chat.model.base_url.is_none() {
+        chat.embeddings.base_url = openai();
+    }
+    if let (Some(model), Some(embeddings)) = (&model, &chat.embeddings.base_url)
+        && chat.embeddings.api_key.is_empty()
+        && model.origin() == embeddings.origin()
+    {
+        chat.embeddings.api_key = chat.model.api_key.clone();
+    }
+}
+
+/// The address to call a role that listens there, from this machine.
+pub(crate) fn grpc_address(listen: SocketAddr) -> Option<Url> {
+    Url::parse(&format!("http://{}", reachable(listen))).ok()
+}
+
+/// Where a listener is reached from this machine: nobody can call "every address".
+pub(crate) fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    SocketAddr::new(ip, listen.port())
+}

@@ -1,0 +1,215 @@
+//! The ready line: what this process serves and what stands behind it, for people and for scripts that
+//! wait for it. It must not show a password or a key.
+
+use std::net::SocketAddr;
+
+use url::Url;
+
+use crate::{
+    config::{Config, rules},
+    connection_string,
+    exit::Failure,
+    output,
+};
+
+use super::welcome;
+
+/// What runs here, in words fit for the ready line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Report {
+    pub(super) gateway: Option<String>,
+    pub(super) chat: Option<Chat>,
+}
+
+/// The chat role and what it stands on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Chat {
+    pub(super) address: String,
+    pub(super) store: Engine,
+    pub(super) cache: Engine,
+    pub(super) model: Engine,
+    pub(super) embeddings: Engine,
+}
+
+/// What does a job: something built in, or something that was configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// Part of this process, or nothing at all.
+    Embedded(String),
+    /// A server somewhere.
+    Real(String),
+}
+
+impl Engine {
+    /// The value in the ready line.
+    pub(super) fn shown(&self) -> &str {
+        match self {
+            Self::Embedded(shown) | Self::Real(shown) => shown,
+        }
+    }
+}
+
+impl Report {
+    /// Describes a process by its configuration, whose addresses are the bound ones.
+    pub(super) fn new(config: &Config, runs_chat: bool, runs_gateway: bool) -> Self {
+        Self {
+            gateway: runs_gateway.then(|| http(config.gateway.address())),
+            chat: runs_chat.then(|| Chat::new(config)),
+        }
+    }
+
+    /// Tells the person at the terminal what they can do, then prints the ready line.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(super) fn announce(&self) -> Result<(), Failure> {
+        if output::stderr_is_terminal() {
+            output::aside(&welcome::text(self));
+        }
+        output::line(&self.line())
+    }
+
+    fn line(&self) -> String {
+        let mut line = String::from("ready ");
+        let mut add = |key: &str, value: &str| {
+            line.push_str(&format!(
+                " {key}={}",
+                value.split_whitespace().collect::<Vec<_>>().join("%20")
+            ));
+        };
+        if let Some(gateway) = &self.gateway {
+            add("gateway", gateway);
+        }
+        if let Some(chat) = &self.chat {
+            add("chat", &chat.address);
+            add("store", chat.store.shown());
+            add("cache", chat.cache.shown());
+            add("model", chat.model.shown());
+            add("embeddings", chat.embeddings.shown());
+        }
+        line
+    }
+}
+
+impl Chat {
+    fn new(config: &Config) -> Self {
+        let chat = &config.chat;
+        Self {
+            address: http(chat.listen),
+            store: if config.mongodb.uri.is_empty() {
+                let file = config.data_dir.join(troika_chat::EMBEDDED_FILE);
+                Engine::Embedded(format!("embedded({})", file.display()))
+            } else {
+                let uri = config.mongodb.uri.expose();
+                let named = config
+                    .mongodb
+                    .database
+                    .as_deref()
+                    .or(connection_string::database(uri));
+                Engine::Real(format!(
+                    "mongodb({}/{})",
+                    connection_string::hosts(uri),
+                    named.unwrap_or("troika")
+                ))
+            },
+            cache: if config.redis.url.is_empty() {
+                Engine::Embedded("memory".into())
+            } else {
+                Engine::Real(format!(
+                    "redis({})",
+                    connection_string::hosts(config.redis.url.expose())
+                ))
+            },
+            model: match chat.model.endpoints().first() {
+                None => Engine::Embedded("knowledge".into()),
+                Some(endpoint) => {
+                    Engine::Real(format!("{}/{}", host(&endpoint.base_url), endpoint.name))
+                }
+            },
+            embeddings: match &chat.embeddings.base_url {
+                None => Engine::Embedded("none".into()),
+                Some(address) => {
+                    Engine::Real(format!("{}/{}", host(address), chat.embeddings.model))
+                }
+            },
+        }
+    }
+}
+
+fn http(listen: SocketAddr) -> String {
+    format!("http://{}", rules::reachable(listen))
+}
+
+/// A URL's host, with its port where it is not the scheme's.
+fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use troika_chassis::config::Secret;
+
+    use super::*;
+
+    fn line(config: &Config, chat: bool, gateway: bool) -> String {
+        Report::new(config, chat, gateway).line()
+    }
+
+    #[test]
+    fn the_ready_line_of_a_machine_without_configuration() {
+        assert_eq!(
+            line(&Config::default(), true, true),
+            "ready  gateway=http://127.0.0.1:5000 chat=http://127.0.0.1:50051 store=embedded(data/chat.redb) \
+             cache=memory model=knowledge embeddings=none"
+        );
+    }
+
+    #[test]
+    fn a_role_alone_tells_only_what_it_runs() {
+        assert_eq!(
+            line(&Config::default(), false, true),
+            "ready  gateway=http://127.0.0.1:5000"
+        );
+        assert!(
+            line(&Config::default(), true, false)
+                .starts_with("ready  chat=http://127.0.0.1:50051 store=")
+        );
+    }
+
+    #[test]
+    fn servers_are_named_without_their_credentials() {
+        let mut config = Config::default();
+        config.mongodb.uri =
+            Secret::from("mongodb://me:p%40ss@a.internal:27017,b.internal/shop?replicaSet=rs");
+        config.redis.url = Secret::from("rediss://:p@ss/word@cache.internal:6380/1");
+        config.chat.model.base_url = Some(Url::parse("http://user:key@127.0.0.1:9000/v1").unwrap());
+        config.chat.model.name = "small model".into();
+        config.chat.embeddings.base_url = Some(Url::parse("https://api.openai.com/v1").unwrap());
+        assert_eq!(
+            line(&config, true, false),
+            "ready  chat=http://127.0.0.1:50051 store=mongodb(a.internal:27017,b.internal/shop) \
+             cache=redis(cache.internal:6380) model=127.0.0.1:9000/small%20model \
+             embeddings=api.openai.com/text-embedding-3-small"
+        );
+    }
+
+    #[test]
+    fn the_configured_database_wins_over_the_one_in_the_address() {
+        let mut config = Config::default();
+        config.mongodb.uri = Secret::from("mongodb://a.internal/shop");
+        config.mongodb.database = Some("other".into());
+        assert!(line(&config, true, false).contains("store=mongodb(a.internal/other)"));
+        config.mongodb.database = None;
+        config.mongodb.uri = Secret::from("mongodb://a.internal");
+        assert!(line(&config, true, false).contains("store=mongodb(a.internal/troika)"));
+    }
+
+    #[test]
+    fn a_role_that_listens_everywhere_is_shown_where_it_can_be_reached() {
+        let mut config = Config::default();
+        config.chat.listen = SocketAddr::from(([0, 0, 0, 0], 7000));
+        assert!(line(&config, true, false).contains("chat=http://127.0.0.1:7000"));
+    }
+}

@@ -1,0 +1,90 @@
+//! What a person at the terminal is told once everything runs: what to open, what is embedded, what is
+//! real, and how to change it. It must not know how anything was found out.
+
+use super::ready::{Engine, Report};
+
+/// The text, several lines long.
+pub(super) fn text(report: &Report) -> String {
+    let mut lines = vec![
+        format!("\n  troika {}", env!("CARGO_PKG_VERSION")),
+        String::new(),
+    ];
+    if let Some(gateway) = &report.gateway {
+        lines.push(entry("open", gateway, "the chat page"));
+        lines.push(entry(
+            "",
+            &format!("{gateway}/openapi.json"),
+            "the HTTP interface",
+        ));
+    }
+    if let Some(chat) = &report.chat {
+        lines.push(entry(
+            "ask",
+            "troika chat 000000000000000000000001",
+            "from a second terminal",
+        ));
+        lines.push(String::new());
+        for (job, engine, change) in [
+            ("store", &chat.store, "MONGODB_URI chooses a MongoDB"),
+            ("cache", &chat.cache, "REDIS_URL chooses a Redis"),
+            (
+                "model",
+                &chat.model,
+                "OPENAI_BASE_URL or OPENAI_API_KEY chooses a language model",
+            ),
+            (
+                "embeddings",
+                &chat.embeddings,
+                "OPENAI_EMBEDDINGS_BASE_URL chooses an endpoint",
+            ),
+        ] {
+            lines.push(match engine {
+                Engine::Embedded(_) => entry(job, &in_words(job, engine), change),
+                Engine::Real(shown) => entry(job, shown, "as configured"),
+            });
+        }
+    }
+    lines.push(String::new());
+    lines.push(
+        "  `troika config` shows every setting, `troika --help` every verb. Ctrl-C stops.\n".into(),
+    );
+    lines.join("\n")
+}
+
+fn entry(what: &str, value: &str, note: &str) -> String {
+    format!("  {what:<11} {value:<40} {note}")
+}
+
+fn in_words(job: &str, engine: &Engine) -> String {
+    match job {
+        "cache" => "in this process".to_owned(),
+        "model" => "none: answers quote the bot's knowledge".to_owned(),
+        "embeddings" => "none: knowledge is found by its words".to_owned(),
+        _ => engine.shown().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn what_is_embedded_says_how_to_change_it() {
+        let text = text(&Report::new(&Config::default(), true, true));
+        for part in [
+            "http://127.0.0.1:5000",
+            "MONGODB_URI",
+            "REDIS_URL",
+            "OPENAI_BASE_URL",
+            "embedded(data/chat.redb)",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_alone_tells_nothing_about_stores() {
+        assert!(!text(&Report::new(&Config::default(), false, true)).contains("MONGODB_URI"));
+    }
+}

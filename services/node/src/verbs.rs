@@ -1,0 +1,9 @@
+//! What the program can do besides running roles, one file a verb. A verb calls a running role over
+//! gRPC; only `check` looks behind one.
+
+pub(crate) mod bots;
+pub(crate) mod chat;
+pub(crate) mod check;
+pub(crate) mod config;
+pub(crate) mod knowledge;
+pub(crate) mod token;

@@ -1,0 +1,80 @@
+//! `troika check`: whether what a deployment needs is there. It reports as a table, and ends with a code
+//! other than 0 when something is missing, for scripts and pipelines.
+
+use troika_chassis::config::ConfigErrors;
+
+use crate::{
+    config::Config,
+    exit::{Exit, Failure},
+    output, signing_secret,
+};
+
+mod connections;
+mod health;
+mod indexes;
+
+/// What to check.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Check {
+    /// The configuration: every problem with its key and the environment name that sets it
+    Config,
+    /// The indexes of the MongoDB in MONGODB_URI
+    #[command(after_help = "\
+Making an index on a large collection takes the server a while; it goes on when this program gave up waiting.
+
+Examples:
+  MONGODB_URI=mongodb://127.0.0.1:27017/troika troika check indexes
+  MONGODB_URI=mongodb://127.0.0.1:27017/troika troika check indexes --create")]
+    Indexes {
+        /// Make those that are missing
+        #[arg(long)]
+        create: bool,
+    },
+    /// The running roles: gRPC health of chat, readiness of the gateway
+    #[command(after_help = "\
+Examples:
+  troika check health
+  troika check health chat --addr 127.0.0.1:50051
+  troika check health gateway --gateway https://bots.example")]
+    Health(health::Args),
+    /// What the configuration names: database, cache, model, embeddings
+    #[command(after_help = "\
+Each is asked once, with the configured credentials: a ping for MongoDB and Redis, the list of models for a
+model's endpoint (which costs no tokens).
+
+Example:
+  OPENAI_BASE_URL=http://127.0.0.1:8080/v1 REDIS_URL=redis://127.0.0.1:6379 troika check connections")]
+    Connections,
+}
+
+/// Carries the check out.
+///
+/// # Errors
+/// When something is missing; the table is printed before.
+pub(crate) async fn run(check: Check, config: Result<Config, ConfigErrors>) -> Result<(), Failure> {
+    match check {
+        Check::Config => check_config(config),
+        Check::Indexes { create } => indexes::run(create, &config?).await,
+        Check::Health(args) => health::run(&args, &config?).await,
+        Check::Connections => connections::run(&config?).await,
+    }
+}
+
+fn check_config(config: Result<Config, ConfigErrors>) -> Result<(), Failure> {
+    let config = match config {
+        Ok(config) => config,
+        Err(errors) => {
+            let rows = errors.iter().map(|error| {
+                vec![
+                    error.key.clone(),
+                    error.env.clone().unwrap_or_default(),
+                    error.problem.clone(),
+                ]
+            });
+            output::table(&["Setting", "Environment", "Problem"], rows)?;
+            return Err(Failure::silent(Exit::Usage));
+        }
+    };
+    signing_secret::require(&config)?;
+    output::line("the configuration is right")
+}

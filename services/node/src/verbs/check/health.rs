@@ -1,0 +1,231 @@
+//! `troika check health`: asks running roles whether they take work. It must not know what makes them
+//! ready.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use troika_chassis::health::{
+    client::HealthClient,
+    v1::{HealthListRequest, health_check_response::ServingStatus},
+};
+
+use crate::{
+    cli::Role,
+    client::{Chat, Target, within},
+    config::{Config, rules},
+    exit::{Exit, Failure, chain},
+    output,
+};
+
+/// What one answer may take.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Which roles to ask, and where they are.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Which roles; all of them when absent
+    roles: Vec<Role>,
+    /// The gateway's address, such as https://bots.example; the configured one when absent
+    #[arg(long, value_name = "URL")]
+    gateway: Option<String>,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// What was learnt about one service.
+struct Finding {
+    role: Role,
+    service: String,
+    address: String,
+    state: State,
+}
+
+enum State {
+    Ready,
+    NotReady(String),
+    Unreachable(String),
+}
+
+/// Prints the state of every role asked.
+///
+/// # Errors
+/// When one of them is not ready, or does not answer.
+pub(super) async fn run(args: &Args, config: &Config) -> Result<(), Failure> {
+    let asked = |role| args.roles.is_empty() || args.roles.contains(&role);
+    let mut findings = Vec::new();
+    if asked(Role::Chat) {
+        findings.extend(chat(&Chat::at(&args.target, config)?).await);
+    }
+    if asked(Role::Gateway) {
+        let address = match &args.gateway {
+            Some(address) => address.trim_end_matches('/').to_owned(),
+            None => format!("http://{}", rules::reachable(config.gateway.address())),
+        };
+        findings.push(gateway(address).await?);
+    }
+    output::table(
+        &["Role", "Service", "Address", "State"],
+        findings.iter().map(Finding::row),
+    )?;
+    verdict(&findings).map_or(Ok(()), |exit| Err(Failure::silent(exit)))
+}
+
+/// The code to end with, when something is wrong.
+fn verdict(findings: &[Finding]) -> Option<Exit> {
+    if findings
+        .iter()
+        .any(|finding| matches!(finding.state, State::Unreachable(_)))
+    {
+        return Some(Exit::Unreachable);
+    }
+    findings
+        .iter()
+        .any(|finding| matches!(finding.state, State::NotReady(_)))
+        .then_some(Exit::Failed)
+}
+
+async fn chat(chat: &Chat) -> Vec<Finding> {
+    let finding = |service: String, state| Finding {
+        role: Role::Chat,
+        service,
+        address: chat.address().to_owned(),
+        state,
+    };
+    match HealthClient::new(chat.channel())
+        .list(within(ANSWER, HealthListRequest {}))
+        .await
+    {
+        Ok(answer) => {
+            let mut statuses: Vec<_> = answer.into_inner().statuses.into_iter().collect();
+            statuses.sort_by(|(a, _), (b, _)| a.cmp(b));
+            statuses
+                .into_iter()
+                .map(|(service, answer)| {
+                    let state = match answer.status() {
+                        ServingStatus::Serving => State::Ready,
+                        _ => State::NotReady("not serving".into()),
+                    };
+                    finding(
+                        if service.is_empty() {
+                            "(all)".into()
+                        } else {
+                            service
+                        },
+                        state,
+                    )
+                })
+                .collect()
+        }
+        Err(status) => {
+            let failure = chat.failure(&status);
+            let problem = failure.lines().next().unwrap_or_default().to_owned();
+            vec![finding("(all)".into(), State::Unreachable(problem))]
+        }
+    }
+}
+
+/// The part of the gateway's answer that is shown.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Readiness {
+    status: String,
+    #[serde(default)]
+    waiting_for: Vec<String>,
+}
+
+async fn gateway(address: String) -> Result<Finding, Failure> {
+    let client = reqwest::Client::builder()
+        .timeout(ANSWER)
+        .build()
+        .map_err(|error| Failure::because(Exit::Failed, "HTTP is not to be had", &error))?;
+    let state = match client.get(format!("{address}/ready")).send().await {
+        Err(error) if error.is_builder() => {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("`{address}` is no address of a gateway"),
+            )
+            .with_detail("write it as http://127.0.0.1:5000"));
+        }
+        Err(error) => State::Unreachable(chain(&error.without_url())),
+        Ok(response) if response.status().is_success() => State::Ready,
+        Ok(response) => {
+            let code = response.status();
+            State::NotReady(
+                response
+                    .json()
+                    .await
+                    .map_or_else(|_| code.to_string(), in_words),
+            )
+        }
+    };
+    Ok(Finding {
+        role: Role::Gateway,
+        service: "/ready".into(),
+        address,
+        state,
+    })
+}
+
+fn in_words(
+    Readiness {
+        status,
+        waiting_for,
+    }: Readiness,
+) -> String {
+    let status = status.replace('_', " ");
+    if waiting_for.is_empty() {
+        status
+    } else {
+        format!("{status}: waiting for {}", waiting_for.join(", "))
+    }
+}
+
+impl Finding {
+    fn row(&self) -> Vec<String> {
+        let state = match &self.state {
+            State::Ready => "ready",
+            State::NotReady(why) | State::Unreachable(why) => why,
+        };
+        vec![
+            self.role.name().to_owned(),
+            self.service.clone(),
+            self.address.clone(),
+            state.to_owned(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(state: State) -> Finding {
+        Finding {
+            role: Role::Chat,
+            service: String::new(),
+            address: String::new(),
+            state,
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_reached_weighs_more_than_what_is_not_ready() {
+        assert_eq!(verdict(&[finding(State::Ready)]), None);
+        let not_ready = finding(State::NotReady(String::new()));
+        let unreachable = finding(State::Unreachable(String::new()));
+        assert_eq!(verdict(&[not_ready, unreachable]), Some(Exit::Unreachable));
+        assert_eq!(
+            verdict(&[finding(State::NotReady(String::new()))]),
+            Some(Exit::Failed)
+        );
+    }
+
+    #[test]
+    fn a_gateway_says_what_it_waits_for() {
+        let readiness = Readiness {
+            status: "not_ready".into(),
+            waiting_for: vec!["chat".into()],
+        };
+        assert_eq!(in_words(readiness), "not ready: waiting for chat");
+    }
+}
