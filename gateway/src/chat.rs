@@ -21,9 +21,7 @@ use troika_chassis::{
     error::{self, Error},
     lifecycle::Drain,
 };
-use troika_proto::chat::v1::{
-    AnswerRequest, QueryRequest, chat_stream_client::ChatStreamClient,
-};
+use troika_proto::chat::v1::{AnswerRequest, QueryRequest, chat_stream_client::ChatStreamClient};
 
 use crate::{
     answer::{Answer, Stopped},

@@ -20,7 +20,9 @@ mod stream;
 mod web;
 
 use axum::{
-    Router, middleware,
+    Router,
+    extract::MatchedPath,
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -69,12 +71,14 @@ pub enum BuildError {
 /// # Errors
 /// When an address in `config` cannot be used.
 pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
-    let address: Uri = config.chat.as_str().parse().map_err(|problem: http::uri::InvalidUri| {
-        BuildError::ChatAddress {
+    let address: Uri = config
+        .chat
+        .as_str()
+        .parse()
+        .map_err(|problem: http::uri::InvalidUri| BuildError::ChatAddress {
             address: config.chat.to_string(),
             problem: problem.to_string(),
-        }
-    })?;
+        })?;
     let channel = troika_chassis::channel::channel(address, &config.channel);
     let chat = chat::Chat::new(channel.clone(), &config, deps.drain.clone());
     let condition = deps.readiness.condition("chat");
@@ -104,29 +108,70 @@ fn routes(chat: chat::Chat, health: health::Health) -> Router {
         .route("/health", get(health::live))
         .route("/ready", get(health::ready))
         .with_state(health);
-    api.merge(probes)
+    let routes = api
+        .merge(probes)
         .layer(SetResponseHeaderLayer::if_not_present(
             CACHE_CONTROL,
             HeaderValue::from_static("no-store"),
         ))
         .merge(openapi::routes())
-        .fallback(web::serve)
-        // The outermost first: the request's id is known to the problem that is written, and a
-        // handler that panics is a problem like any other.
-        .layer(
-            ServiceBuilder::new()
-                .layer(RequestLayer::new())
-                .layer(SetResponseHeaderLayer::overriding(
-                    X_CONTENT_TYPE_OPTIONS,
-                    HeaderValue::from_static("nosniff"),
-                ))
-                .layer(middleware::from_fn(problem::render))
-                .layer(CatchPanicLayer::custom(panicked)),
-        )
+        .fallback(web::serve);
+    around(routes)
+}
+
+/// What every request passes, the outermost first: its id is known to the problem that is written,
+/// and a handler that panics is a problem like any other.
+fn around(routes: Router) -> Router {
+    routes.layer(
+        ServiceBuilder::new()
+            .layer(RequestLayer::with_route(matched_path))
+            .layer(SetResponseHeaderLayer::overriding(
+                X_CONTENT_TYPE_OPTIONS,
+                HeaderValue::from_static("nosniff"),
+            ))
+            .layer(middleware::from_fn(problem::render))
+            .layer(CatchPanicLayer::custom(panicked)),
+    )
+}
+
+/// Names a request by its route. What matches none is named by its path.
+fn matched_path(extensions: &http::Extensions) -> Option<&str> {
+    extensions.get::<MatchedPath>().map(MatchedPath::as_str)
 }
 
 /// What a panic says is for the panic hook; it may hold anything.
 fn panicked(_panic: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a request's handler panicked");
     problem::Problem::internal().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn breaks() {
+        panic!("the visitor's secret");
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_a_problem_that_tells_nothing() {
+        let router = around(Router::new().route("/", get(breaks)));
+        let request = http::Request::get("/").header("x-request-id", "r-1");
+        let response = router
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap();
+        assert_eq!(response.status(), http::StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["x-request-id"], "r-1");
+        assert_eq!(response.headers()["content-type"], problem::PROBLEM_JSON);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let document: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(document["code"], "internal");
+        assert_eq!(document["requestId"], "r-1");
+        assert!(!document.to_string().contains("secret"));
+    }
 }

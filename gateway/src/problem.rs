@@ -13,7 +13,7 @@ use axum::{
 };
 use http::{
     HeaderValue, StatusCode,
-    header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
 };
 use serde::Serialize;
 use troika_chassis::{
@@ -115,27 +115,19 @@ impl Problem {
         serde_json::to_value(self.document("test")).unwrap()
     }
 
-    /// The problem for an error response that says nothing but its status and headers.
-    fn of_bare(response: &Response) -> Self {
-        let status = response.status();
+    /// The problem for an error response that says nothing but its status.
+    fn of_bare(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::new(
                 status,
                 "path_not_found",
                 "There is nothing at this path. /docs lists what there is.",
             ),
-            StatusCode::METHOD_NOT_ALLOWED => {
-                let allowed = response
-                    .headers()
-                    .get(ALLOW)
-                    .and_then(|allow| allow.to_str().ok())
-                    .unwrap_or_default();
-                Self::new(
-                    status,
-                    "method_not_allowed",
-                    format!("This path does not take this method. It takes: {allowed}."),
-                )
-            }
+            StatusCode::METHOD_NOT_ALLOWED => Self::new(
+                status,
+                "method_not_allowed",
+                "This path does not take this method; the Allow header names those it takes.",
+            ),
             StatusCode::INTERNAL_SERVER_ERROR => Self::internal(),
             other => Self::new(
                 other,
@@ -245,7 +237,7 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let problem = match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem,
-        None if is_bare(&response) => Problem::of_bare(&response),
+        None if is_bare(&response) => Problem::of_bare(response.status()),
         None => return response,
     };
     let document = problem.document(&context.request_id);

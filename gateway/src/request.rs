@@ -12,7 +12,12 @@ use utoipa::ToSchema;
 pub(crate) struct Question {
     /// The question.
     #[serde(deserialize_with = "text")]
-    #[schema(required, min_length = 1, max_length = 5000, example = "What is troika?")]
+    #[schema(
+        required,
+        min_length = 1,
+        max_length = 5000,
+        example = "What is troika?"
+    )]
     query: String,
     /// The chatbot, 24 hexadecimal digits.
     #[serde(deserialize_with = "text")]

@@ -80,13 +80,37 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
 }
 
 fn content_type(asset: &EmbeddedFile) -> HeaderValue {
-    let kind = asset.metadata.mimetype();
-    let is_text = kind.starts_with("text/") || kind.ends_with("javascript");
-    let full = if is_text {
+    let kind = match asset.metadata.mimetype() {
+        // What modules with the ending .mjs are called where the registry has moved on.
+        "application/javascript" => "text/javascript",
+        kind => kind,
+    };
+    let full = if kind.starts_with("text/") {
         format!("{kind}; charset=utf-8")
     } else {
         kind.to_owned()
     };
     HeaderValue::from_str(&full)
         .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_take_every_asset_for_what_it_is() {
+        for name in Assets::iter() {
+            let expected = match name.rsplit('.').next().unwrap() {
+                "html" => "text/html; charset=utf-8",
+                "js" | "mjs" => "text/javascript; charset=utf-8",
+                "css" => "text/css; charset=utf-8",
+                "svg" => "image/svg+xml",
+                "woff2" => "font/woff2",
+                _ => continue,
+            };
+            let asset = Assets::get(&name).unwrap();
+            assert_eq!(content_type(&asset), expected, "{name}");
+        }
+    }
 }

@@ -7,11 +7,11 @@ use eventsource_stream::Eventsource as _;
 use futures::{StreamExt as _, future::join_all};
 
 /// Streams are opened evenly over this time, so that opening them is not the load that is measured.
-pub const RAMP: Duration = Duration::from_secs(2);
+pub(crate) const RAMP: Duration = Duration::from_secs(2);
 
 /// Whom the client asks.
 #[derive(Clone)]
-pub enum Target {
+pub(crate) enum Target {
     /// The scripted provider, by its base address.
     Provider(String),
     /// troika's gateway, by its base address.
@@ -19,32 +19,30 @@ pub enum Target {
 }
 
 /// One run.
-pub struct Load {
-    pub target: Target,
-    pub streams: usize,
-    pub tokens: usize,
-    pub pace: Duration,
+pub(crate) struct Load {
+    pub(crate) target: Target,
+    pub(crate) streams: usize,
 }
 
 /// What a run saw.
-pub struct Seen {
+pub(crate) struct Seen {
     /// Milliseconds to the first token, sorted.
     first: Vec<f64>,
     /// Tokens that came, over all streams.
-    pub tokens: usize,
+    pub(crate) tokens: usize,
 }
 
 impl Seen {
     /// A quantile of the time to first token, in milliseconds.
-    pub fn first(&self, quantile: f64) -> f64 {
+    pub(crate) fn first(&self, quantile: f64) -> f64 {
         let place = (quantile * (self.first.len().saturating_sub(1)) as f64).round() as usize;
         self.first.get(place).copied().unwrap_or(f64::NAN)
     }
 }
 
 /// Runs a load to its end.
-pub async fn run(load: &Load) -> Seen {
-    let http = reqwest::Client::new();
+pub(crate) async fn run(load: &Load) -> Seen {
+    let http = troika_tests::http();
     let streams = (0..load.streams).map(|place| {
         let http = http.clone();
         async move {
@@ -53,9 +51,15 @@ pub async fn run(load: &Load) -> Seen {
         }
     });
     let seen = join_all(streams).await;
-    let mut first: Vec<f64> = seen.iter().filter_map(|(first, _)| first.map(|time| time.as_secs_f64() * 1e3)).collect();
+    let mut first: Vec<f64> = seen
+        .iter()
+        .filter_map(|(first, _)| first.map(|time| time.as_secs_f64() * 1e3))
+        .collect();
     first.sort_by(f64::total_cmp);
-    Seen { first, tokens: seen.iter().map(|(_, tokens)| tokens).sum() }
+    Seen {
+        first,
+        tokens: seen.iter().map(|(_, tokens)| tokens).sum(),
+    }
 }
 
 async fn listen(http: reqwest::Client, load: &Load, place: usize) -> (Option<Duration>, usize) {

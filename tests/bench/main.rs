@@ -21,13 +21,18 @@ const FIRST_TOKEN: Duration = Duration::from_millis(50);
 
 /// Streams at once, and the pause between two tokens of one stream: 50 tokens a second as models give
 /// them, fewer where two cores could not even carry the provider and the client beside troika.
-const LOADS: [(usize, Duration); 3] =
-    [(1, Duration::from_millis(20)), (100, Duration::from_millis(20)), (1000, Duration::from_millis(100))];
+const LOADS: [(usize, Duration); 3] = [
+    (1, Duration::from_millis(20)),
+    (100, Duration::from_millis(20)),
+    (1000, Duration::from_millis(100)),
+];
 
 #[tokio::main]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
-    let mut binary = PathBuf::from(std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".into())).join("release/troika");
+    let mut binary =
+        PathBuf::from(std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".into()))
+            .join("release/troika");
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "provider" => return provider::serve().await,
@@ -36,11 +41,21 @@ async fn main() {
         }
     }
     if !binary.is_file() {
-        fail(&format!("{} is not there: cargo build --release makes it, --binary names another", binary.display()));
+        fail(&format!(
+            "{} is not there: cargo build --release makes it, --binary names another",
+            binary.display()
+        ));
     }
-    print(&format!("{TOKENS} tokens a stream, first token of the provider after {} ms\n", FIRST_TOKEN.as_millis()));
-    print("streams  way       first token ms          added ms     CPU µs/token        KiB/stream       tokens lost");
-    print("                   p50     p95     p99     p50   p95   gateway    chat     gateway    chat");
+    print(&format!(
+        "{TOKENS} tokens a stream, first token of the provider after {} ms\n",
+        FIRST_TOKEN.as_millis()
+    ));
+    print(
+        "streams  way       first token ms          added ms     CPU µs/token        KiB/stream       tokens lost",
+    );
+    print(
+        "                   p50     p95     p99     p50   p95   gateway    chat     gateway    chat",
+    );
     for (streams, pace) in LOADS {
         measure(&binary, streams, pace).await;
     }
@@ -49,11 +64,19 @@ async fn main() {
 /// One load, first straight, then through troika; new processes, so that memory starts from the same place.
 async fn measure(binary: &std::path::Path, streams: usize, pace: Duration) {
     let processes = Processes::start(binary, pace).await;
-    let load = |target| Load { target, streams, tokens: TOKENS, pace };
+    let load = |target| Load { target, streams };
 
     // One answer each way first: connections, caches and lazily made tables are no part of the figures.
-    client::run(&Load { streams: 1, ..load(Target::Provider(processes.provider.clone())) }).await;
-    client::run(&Load { streams: 1, ..load(Target::Gateway(processes.gateway.clone())) }).await;
+    client::run(&Load {
+        streams: 1,
+        ..load(Target::Provider(processes.provider.clone()))
+    })
+    .await;
+    client::run(&Load {
+        streams: 1,
+        ..load(Target::Gateway(processes.gateway.clone()))
+    })
+    .await;
 
     let straight = client::run(&load(Target::Provider(processes.provider.clone()))).await;
     let idle = processes.resident();
@@ -74,22 +97,38 @@ async fn measure(binary: &std::path::Path, streams: usize, pace: Duration) {
     let lost = |got: usize| streams * TOKENS - got;
     print(&format!(
         "{streams:>7}  straight  {:>6.1}  {:>6.1}  {:>6.1}                                                            {:>11}",
-        straight.first(0.5), straight.first(0.95), straight.first(0.99), lost(straight.tokens)
+        straight.first(0.5),
+        straight.first(0.95),
+        straight.first(0.99),
+        lost(straight.tokens)
     ));
     print(&format!(
         "{streams:>7}  troika    {:>6.1}  {:>6.1}  {:>6.1}  {:>6.1}{:>6.1}   {:>7.1} {:>7.1}     {:>7.1} {:>7.1}   {:>11}",
-        through.first(0.5), through.first(0.95), through.first(0.99),
-        through.first(0.5) - straight.first(0.5), through.first(0.95) - straight.first(0.95),
-        cpu(0), cpu(1), memory(0), memory(1), lost(through.tokens)
+        through.first(0.5),
+        through.first(0.95),
+        through.first(0.99),
+        through.first(0.5) - straight.first(0.5),
+        through.first(0.95) - straight.first(0.95),
+        cpu(0),
+        cpu(1),
+        memory(0),
+        memory(1),
+        lost(through.tokens)
     ));
 }
 
-#[expect(clippy::print_stdout, reason = "printing figures is this program's job")]
+#[expect(
+    clippy::print_stdout,
+    reason = "printing figures is this program's job"
+)]
 fn print(line: &str) {
     println!("{line}");
 }
 
-#[expect(clippy::print_stderr, reason = "a program says on standard error why it ends")]
+#[expect(
+    clippy::print_stderr,
+    reason = "a program says on standard error why it ends"
+)]
 fn fail(reason: &str) -> ! {
     eprintln!("bench: {reason}");
     std::process::exit(1)

@@ -11,26 +11,34 @@ use std::{
 const TICKS: f64 = 100.0;
 
 /// Provider, gateway and chat, each a process of its own; killed on drop.
-pub struct Processes {
+pub(crate) struct Processes {
     children: Vec<Child>,
     /// The gateway, then chat.
     measured: [u32; 2],
-    pub provider: String,
-    pub gateway: String,
+    pub(crate) provider: String,
+    pub(crate) gateway: String,
     _data: tempfile::TempDir,
 }
 
 impl Processes {
     /// Starts them and waits until the gateway is ready.
-    pub async fn start(binary: &Path, pace: Duration) -> Self {
+    pub(crate) async fn start(binary: &Path, pace: Duration) -> Self {
         let data = tempfile::tempdir().unwrap_or_else(|error| crate::fail(&error.to_string()));
         let this = std::env::current_exe().unwrap_or_else(|error| crate::fail(&error.to_string()));
-        let mut provider = spawn(Command::new(this).arg("provider").env("BENCH_PACE_MS", pace.as_millis().to_string()));
+        let mut provider = spawn(
+            Command::new(this)
+                .arg("provider")
+                .env("BENCH_PACE_MS", pace.as_millis().to_string()),
+        );
         let port = first_line(&mut provider);
         let provider_url = format!("http://127.0.0.1:{port}/v1");
         let troika = |role: &str| {
             let mut command = Command::new(binary);
-            command.args(["run", role]).env("TROIKA_DATA_DIR", data.path()).env("RUST_LOG", "warn").stderr(Stdio::null());
+            command
+                .args(["run", role])
+                .env("TROIKA_DATA_DIR", data.path())
+                .env("RUST_LOG", "warn")
+                .stderr(Stdio::null());
             command
         };
         let mut chat = spawn(
@@ -40,18 +48,27 @@ impl Processes {
                 .env("TROIKA_CHAT__TURN__ANSWER_CHARACTERS", "2000"),
         );
         let chat_url = address(&first_line(&mut chat), "chat");
-        let mut gateway = spawn(troika("gateway").env("PORT", "0").env("TROIKA_GATEWAY__CHAT", &chat_url));
+        let mut gateway = spawn(
+            troika("gateway")
+                .env("PORT", "0")
+                .env("TROIKA_GATEWAY__CHAT", &chat_url),
+        );
         let gateway_url = address(&first_line(&mut gateway), "gateway");
         let measured = [gateway.id(), chat.id()];
-        let processes =
-            Self { children: vec![provider, chat, gateway], measured, provider: provider_url, gateway: gateway_url, _data: data };
+        let processes = Self {
+            children: vec![provider, chat, gateway],
+            measured,
+            provider: provider_url,
+            gateway: gateway_url,
+            _data: data,
+        };
         processes.ready().await;
         processes
     }
 
     async fn ready(&self) {
         for _ in 0..100 {
-            let answer = reqwest::get(format!("{}/ready", self.gateway)).await;
+            let answer = troika_tests::get(format!("{}/ready", self.gateway)).await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return;
             }
@@ -61,22 +78,30 @@ impl Processes {
     }
 
     /// CPU time so far, user and system: gateway, chat.
-    pub fn cpu(&self) -> [Duration; 2] {
+    pub(crate) fn cpu(&self) -> [Duration; 2] {
         self.measured.map(|pid| {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             // The command's name may hold spaces: fields are counted after its closing bracket.
-            let fields: Vec<&str> = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
-            let ticks: f64 = [11, 12].iter().filter_map(|place| fields.get(*place)?.parse::<f64>().ok()).sum();
+            let fields: Vec<&str> = stat
+                .rsplit_once(')')
+                .map(|(_, rest)| rest.split_whitespace().collect())
+                .unwrap_or_default();
+            let ticks: f64 = [11, 12]
+                .iter()
+                .filter_map(|place| fields.get(*place)?.parse::<f64>().ok())
+                .sum();
             Duration::from_secs_f64(ticks / TICKS)
         })
     }
 
     /// Resident bytes now: gateway, chat.
-    pub fn resident(&self) -> [u64; 2] {
+    pub(crate) fn resident(&self) -> [u64; 2] {
         self.measured.map(|pid| {
             let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
             let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-            line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
+            line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok())
+                .unwrap_or(0)
+                * 1024
         })
     }
 }
@@ -92,7 +117,10 @@ impl Drop for Processes {
 }
 
 fn spawn(command: &mut Command) -> Child {
-    command.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| crate::fail(&error.to_string()))
+    command
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| crate::fail(&error.to_string()))
 }
 
 fn first_line(child: &mut Child) -> String {

@@ -16,13 +16,23 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::{FIRST_TOKEN, TOKENS};
 
 /// Serves until it is killed; prints its port as the first line. The pace comes from `BENCH_PACE_MS`.
-pub async fn serve() {
-    let pace = std::env::var("BENCH_PACE_MS").ok().and_then(|ms| ms.parse().ok()).map_or(Duration::from_millis(20), Duration::from_millis);
+pub(crate) async fn serve() {
+    let pace = std::env::var("BENCH_PACE_MS")
+        .ok()
+        .and_then(|ms| ms.parse().ok())
+        .map_or(Duration::from_millis(20), Duration::from_millis);
     let answer = move |Json(_): Json<serde_json::Value>| async move { answer(pace) };
-    let Ok(listener) = tokio::net::TcpListener::bind("127.0.0.1:0").await else { crate::fail("no port for the provider") };
+    let Ok(listener) = tokio::net::TcpListener::bind("127.0.0.1:0").await else {
+        crate::fail("no port for the provider")
+    };
     let port = listener.local_addr().map_or(0, |address| address.port());
     crate::print(&port.to_string());
-    if let Err(error) = axum::serve(listener, Router::new().route("/v1/chat/completions", post(answer))).await {
+    if let Err(error) = axum::serve(
+        listener,
+        Router::new().route("/v1/chat/completions", post(answer)),
+    )
+    .await
+    {
         crate::fail(&error.to_string());
     }
 }
@@ -42,8 +52,14 @@ fn answer(pace: Duration) -> Response {
         "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"bench\",\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":100,\"total_tokens\":110}}\n\n",
         "data: [DONE]\n\n"
     );
-    let body = tokens.chain(stream::iter([Bytes::from_static(end.as_bytes())])).map(Ok::<_, Infallible>);
-    ([("content-type", "text/event-stream")], Body::from_stream(body)).into_response()
+    let body = tokens
+        .chain(stream::iter([Bytes::from_static(end.as_bytes())]))
+        .map(Ok::<_, Infallible>);
+    (
+        [("content-type", "text/event-stream")],
+        Body::from_stream(body),
+    )
+        .into_response()
 }
 
 fn token(place: usize) -> Bytes {

@@ -1,1 +1,27 @@
-//! stub
+//! The suites over the real binary: real processes, real servers, a provider on the true wire. Each
+//! module is a theme; each test is a sentence about troika.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::large_futures,
+    reason = "a panic is how a test fails"
+)]
+
+mod command_line;
+mod edge;
+mod leaving;
+mod provider_faults;
+mod reflection;
+mod spine;
+mod split_processes;
+mod stores_away;
+mod telemetry;
+mod workspace;
+
+use troika_tests::sandbox::Sandbox;
+
+/// A sandbox for the binary under test.
+fn sandbox() -> Sandbox {
+    Sandbox::new(env!("CARGO_BIN_EXE_troika"))
+}

@@ -86,7 +86,10 @@ fn malformed_json_is_told_with_its_place() {
         ("", "empty"),
         ("  ", "ends too early"),
         ("{\"query\":\"4711\",\n  oops}", "line 2, column 3"),
-        ("{\"query\":\"4711\"", "ends too early, at line 1, column 15"),
+        (
+            "{\"query\":\"4711\"",
+            "ends too early, at line 1, column 15",
+        ),
         ("{\"query\":\"4711\"} x", "line 1, column 18"),
         ("4711 oops", "line 1, column 6"),
         ("query=4711", "line 1, column 1"),

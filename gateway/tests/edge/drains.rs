@@ -8,9 +8,7 @@ use tokio::{net::TcpStream, time::Instant};
 use tonic::Status;
 use troika_proto::chat::v1::TurnEvent;
 
-use crate::setup::{
-    FakeChat, House, PATIENCE, QUESTION, close, connected, frame, json, token,
-};
+use crate::setup::{FakeChat, House, PATIENCE, QUESTION, close, connected, frame, json, token};
 
 const PATH: &str = "/api/chat/query/stream";
 

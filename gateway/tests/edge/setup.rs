@@ -234,6 +234,7 @@ impl House {
         let deps = Deps {
             mongo: None,
             redis: None,
+            max_message: 4 << 20,
             data_dir: std::env::temp_dir(),
             readiness: Readiness::default(),
             drain: drain.clone(),
@@ -328,7 +329,9 @@ pub(crate) async fn json(response: Response<Incoming>) -> serde_json::Value {
 
 /// The next piece of a streamed body.
 pub(crate) async fn frame(body: &mut Incoming) -> Option<String> {
-    let frame = tokio::time::timeout(PATIENCE, body.frame()).await.unwrap()?;
+    let frame = tokio::time::timeout(PATIENCE, body.frame())
+        .await
+        .unwrap()?;
     let data = frame.unwrap().into_data().unwrap();
     Some(String::from_utf8(data.to_vec()).unwrap())
 }

@@ -238,3 +238,24 @@ async fn a_reader_that_is_slow_slows_its_own_stream_alone() {
     drop(stuck);
     house.abandoned(1).await;
 }
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_at_all_is_cut() {
+    let chat = FakeChat::streaming(|_| {
+        let content = "x".repeat(1000);
+        let events = stream::iter(0..).map(move |sequence| Ok(token(sequence, &content)));
+        Ok(Box::pin(events))
+    });
+    let house = House::start_with(chat, |config| {
+        config.write_timeout = Duration::from_millis(200);
+    })
+    .await;
+    let mut stuck = TcpStream::connect(house.address).await.unwrap();
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: g\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{QUESTION}",
+        QUESTION.len()
+    );
+    stuck.write_all(head.as_bytes()).await.unwrap();
+    house.abandoned(1).await;
+    assert!(house.drain.held().is_empty());
+}

@@ -15,6 +15,8 @@ pub struct Deps {
     pub mongo: Option<Mongo>,
     /// The cache server, when one is configured.
     pub redis: Option<Redis>,
+    /// The largest gRPC message a role takes, in bytes.
+    pub max_message: usize,
     /// The folder for embedded stores.
     pub data_dir: PathBuf,
     /// The readiness of the role that is built.

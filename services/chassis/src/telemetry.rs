@@ -36,6 +36,9 @@ const QUIET: [&str; 10] = [
     "tower",
 ];
 
+/// Libraries that log the documents and answers they cannot read: silent unless they are named.
+const SILENT: [&str; 3] = ["async_openai", "lopdf", "pdf_extract"];
+
 /// How long the last spans may take to leave.
 const FLUSH: Duration = Duration::from_secs(3);
 
@@ -219,8 +222,10 @@ fn filter(level: &str) -> Result<EnvFilter, String> {
         .collect();
     let quiet = QUIET
         .iter()
-        .filter(|quiet| !named.contains(quiet))
-        .map(|quiet| format!("{quiet}=warn"));
+        .map(|library| (library, "warn"))
+        .chain(SILENT.iter().map(|library| (library, "off")))
+        .filter(|(library, _)| !named.contains(library))
+        .map(|(library, level)| format!("{library}={level}"));
     let directives = quiet
         .chain(Some(level.to_owned()))
         .collect::<Vec<_>>()

@@ -24,7 +24,14 @@ pub(crate) struct AnswerLimit {
 impl AnswerLimit {
     /// Allows `limit` characters.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, sent: 0, held: String::new(), held_characters: 0, at_sentence_end: false, full: false }
+        Self {
+            limit,
+            sent: 0,
+            held: String::new(),
+            held_characters: 0,
+            at_sentence_end: false,
+            full: false,
+        }
     }
 
     /// Takes the next piece and appends what may be sent to `out`. `true` when the answer is full:
@@ -35,7 +42,10 @@ impl AnswerLimit {
         }
         let mut rest = piece;
         if self.held.is_empty() {
-            let free = self.limit.saturating_sub(LAST_STRETCH).saturating_sub(self.sent);
+            let free = self
+                .limit
+                .saturating_sub(LAST_STRETCH)
+                .saturating_sub(self.sent);
             let (now, later) = split_at_character(rest, free);
             out.push_str(now);
             self.sent += now.chars().count();

@@ -1,6 +1,10 @@
 //! What a chatbot is, and the store of them. Knows neither wire nor engine.
 
-use std::{fmt, str::FromStr, time::{Duration, SystemTime}};
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

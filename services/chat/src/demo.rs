@@ -49,7 +49,9 @@ pub(crate) async fn seed(bots: &dyn BotStore, importer: &Importer) -> Result<(),
     };
     bots.create(&bot).await?;
     for (file_name, text) in DOCUMENTS {
-        importer.import_text(BOT_ID, file_name, text, language::DEFAULT).await?;
+        importer
+            .import_text(BOT_ID, file_name, text, language::DEFAULT)
+            .await?;
     }
     info!(bot = %BOT_ID, documents = DOCUMENTS.len(), "made the demo bot");
     Ok(())

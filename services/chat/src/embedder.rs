@@ -9,6 +9,7 @@ use async_openai::{
     Client,
     config::OpenAIConfig,
     error::OpenAIError,
+    middleware::ReqwestService,
     types::embeddings::{CreateEmbeddingRequest, CreateEmbeddingResponse, EmbeddingInput},
 };
 use serde::{Deserialize, Serialize};
@@ -59,17 +60,29 @@ impl Default for Config {
 
 impl Validate for Config {
     fn validate(&self, problems: &mut Problems) {
-        if self.base_url.as_ref().is_some_and(|url| !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base()) {
+        if self
+            .base_url
+            .as_ref()
+            .is_some_and(|url| !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base())
+        {
             problems.push("base_url", "must start with http:// or https://");
         }
         // The key travels in a header.
-        if !self.api_key.expose().bytes().all(|byte| (b'!'..=b'~').contains(&byte)) {
+        if !self
+            .api_key
+            .expose()
+            .bytes()
+            .all(|byte| (b'!'..=b'~').contains(&byte))
+        {
             problems.push("api_key", "must be visible ASCII characters without blanks");
         }
         if self.model.trim().is_empty() {
             problems.push("model", "must not be empty");
         }
-        for (key, limit) in [("timeout", self.timeout), ("query_timeout", self.query_timeout)] {
+        for (key, limit) in [
+            ("timeout", self.timeout),
+            ("query_timeout", self.query_timeout),
+        ] {
             if limit.is_zero() {
                 problems.push(key, "must be longer than 0s");
             }
@@ -106,11 +119,16 @@ impl EmbedError {
 
 /// A client of one embeddings endpoint.
 pub struct Embedder {
-    client: Client<OpenAIConfig>,
     model: String,
     // Apart, so that a breaker opened by a heavy import does not take the questions' vectors.
-    batches: Outbound,
-    queries: Outbound,
+    batches: Calls,
+    queries: Calls,
+}
+
+/// One way of asking the endpoint: with its limit, its breaker, and its retries or none.
+struct Calls {
+    client: Client<OpenAIConfig>,
+    outbound: Outbound,
 }
 
 impl Embedder {
@@ -120,11 +138,26 @@ impl Embedder {
         let openai = OpenAIConfig::new()
             .with_api_base(base.as_str().trim_end_matches('/'))
             .with_api_key(config.api_key.expose());
+        // The client's own retries serve an import. A question does better without its vector at once
+        // than with it after them.
+        let retrying = Client::build(http.clone(), openai);
+        let once = retrying
+            .clone()
+            .with_http_service(ReqwestService::new(http));
         Some(Self {
-            client: Client::build(http, openai),
             model: config.model.clone(),
-            batches: Outbound::new("embeddings", config.timeout, &config.breaker),
-            queries: Outbound::new("embeddings of questions", config.query_timeout, &config.breaker),
+            batches: Calls {
+                client: retrying,
+                outbound: Outbound::new("embeddings", config.timeout, &config.breaker),
+            },
+            queries: Calls {
+                client: once,
+                outbound: Outbound::new(
+                    "embeddings of questions",
+                    config.query_timeout,
+                    &config.breaker,
+                ),
+            },
         })
     }
 
@@ -141,7 +174,10 @@ impl Embedder {
         for batch in texts.chunks(BATCH) {
             vectors.extend(self.guarded(&self.batches, batch).await?);
         }
-        if vectors.windows(2).any(|pair| pair[0].len() != pair[1].len()) {
+        if vectors
+            .windows(2)
+            .any(|pair| pair[0].len() != pair[1].len())
+        {
             return Err(EmbedError::Unusable("its vectors differ in length"));
         }
         Ok(vectors)
@@ -150,30 +186,44 @@ impl Embedder {
     /// The vector of a question, within the time that a question may wait.
     pub async fn embed_query(&self, query: &str) -> Result<Vec<f32>, EmbedError> {
         let mut vectors = self.guarded(&self.queries, &[query]).await?;
-        vectors.pop().ok_or(EmbedError::Unusable("it holds no vector"))
+        vectors
+            .pop()
+            .ok_or(EmbedError::Unusable("it holds no vector"))
     }
 
-    async fn guarded(&self, outbound: &Outbound, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
-        outbound.call(self.request(texts), EmbedError::is_fault).await.map_err(|error| match error {
-            CallError::Open { .. } => EmbedError::Paused,
-            CallError::TimedOut(limit) => EmbedError::TimedOut(limit),
-            CallError::Failed(error) => error,
-        })
+    async fn guarded(&self, calls: &Calls, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
+        calls
+            .outbound
+            .call(self.request(&calls.client, texts), EmbedError::is_fault)
+            .await
+            .map_err(|error| match error {
+                CallError::Open { .. } => EmbedError::Paused,
+                CallError::TimedOut(limit) => EmbedError::TimedOut(limit),
+                CallError::Failed(error) => error,
+            })
     }
 
-    async fn request(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn request(
+        &self,
+        client: &Client<OpenAIConfig>,
+        texts: &[&str],
+    ) -> Result<Vec<Vec<f32>>, EmbedError> {
         let request = CreateEmbeddingRequest {
             model: self.model.clone(),
-            input: EmbeddingInput::StringArray(texts.iter().map(|text| cut(text).to_owned()).collect()),
+            input: EmbeddingInput::StringArray(
+                texts.iter().map(|text| cut(text).to_owned()).collect(),
+            ),
             ..CreateEmbeddingRequest::default()
         };
-        let response = self.client.embeddings().create(request).await.map_err(named)?;
+        let response = client.embeddings().create(request).await.map_err(named)?;
         vectors_of(response, texts.len())
     }
 }
 
 fn cut(text: &str) -> &str {
-    text.char_indices().nth(LONGEST_INPUT).map_or(text, |(end, _)| &text[..end])
+    text.char_indices()
+        .nth(LONGEST_INPUT)
+        .map_or(text, |(end, _)| &text[..end])
 }
 
 /// What happened, without the words of the endpoint.
@@ -189,16 +239,31 @@ fn named(error: OpenAIError) -> EmbedError {
 }
 
 /// The vectors in the order of the texts, when they are as many, complete and finite.
-fn vectors_of(response: CreateEmbeddingResponse, expected: usize) -> Result<Vec<Vec<f32>>, EmbedError> {
+fn vectors_of(
+    response: CreateEmbeddingResponse,
+    expected: usize,
+) -> Result<Vec<Vec<f32>>, EmbedError> {
     let mut data = response.data;
     data.sort_by_key(|embedding| embedding.index);
-    let complete = data.len() == expected && data.iter().enumerate().all(|(at, one)| one.index as usize == at);
+    let complete = data.len() == expected
+        && data
+            .iter()
+            .enumerate()
+            .all(|(at, one)| one.index as usize == at);
     if !complete {
-        return Err(EmbedError::Unusable("its vectors are not as many as the texts"));
+        return Err(EmbedError::Unusable(
+            "its vectors are not as many as the texts",
+        ));
     }
-    let usable = |vector: &[f32]| !vector.is_empty() && vector.iter().all(|value| value.is_finite());
-    if !data.iter().all(|one| usable(&one.embedding) && one.embedding.len() == data[0].embedding.len()) {
-        return Err(EmbedError::Unusable("a vector is empty, not finite or of another length"));
+    let usable =
+        |vector: &[f32]| !vector.is_empty() && vector.iter().all(|value| value.is_finite());
+    if !data
+        .iter()
+        .all(|one| usable(&one.embedding) && one.embedding.len() == data[0].embedding.len())
+    {
+        return Err(EmbedError::Unusable(
+            "a vector is empty, not finite or of another length",
+        ));
     }
     Ok(data.into_iter().map(|one| one.embedding).collect())
 }

@@ -90,5 +90,10 @@ pub trait MessageStore: Send + Sync {
     async fn append(&self, messages: &[Message]) -> Result<(), StoreError>;
     /// The newest `limit` messages of one bot's session, oldest first. Messages of one time keep the
     /// order in which they were added.
-    async fn recent(&self, bot: BotId, session: &str, limit: usize) -> Result<Vec<Message>, StoreError>;
+    async fn recent(
+        &self,
+        bot: BotId,
+        session: &str,
+        limit: usize,
+    ) -> Result<Vec<Message>, StoreError>;
 }

@@ -74,7 +74,12 @@ pub trait KnowledgeStore: Send + Sync {
     /// Makes `chunks` the content of a bot's document: adds those the bot has not, removes those of
     /// the document that are no longer in it, and raises the bot's revision if anything changed. A
     /// known chunk without an embedding takes the new one's.
-    async fn replace(&self, bot: BotId, file_name: &str, chunks: &[Chunk]) -> Result<Replaced, StoreError>;
+    async fn replace(
+        &self,
+        bot: BotId,
+        file_name: &str,
+        chunks: &[Chunk],
+    ) -> Result<Replaced, StoreError>;
     /// The documents of a bot, newest first.
     async fn documents(&self, bot: BotId) -> Result<Vec<Document>, StoreError>;
     /// All chunks of a bot, in a stable order.

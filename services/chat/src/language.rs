@@ -2,8 +2,8 @@
 
 /// BCP 47 tags of the served languages.
 pub const SERVED: [&str; 14] = [
-    "en-IN", "hi-IN", "bn-IN", "ta-IN", "te-IN", "mr-IN", "gu-IN", "kn-IN", "ml-IN", "pa-IN", "en-US", "es-ES", "fr-FR",
-    "de-DE",
+    "en-IN", "hi-IN", "bn-IN", "ta-IN", "te-IN", "mr-IN", "gu-IN", "kn-IN", "ml-IN", "pa-IN",
+    "en-US", "es-ES", "fr-FR", "de-DE",
 ];
 
 /// What a visitor gets who names none, from a bot that has none.
@@ -16,7 +16,14 @@ pub fn resolve(tag: &str) -> Option<&'static str> {
     SERVED
         .iter()
         .find(|served| served.eq_ignore_ascii_case(tag))
-        .or_else(|| SERVED.iter().find(|served| served.split('-').next().is_some_and(|primary| primary.eq_ignore_ascii_case(tag))))
+        .or_else(|| {
+            SERVED.iter().find(|served| {
+                served
+                    .split('-')
+                    .next()
+                    .is_some_and(|primary| primary.eq_ignore_ascii_case(tag))
+            })
+        })
         .copied()
 }
 

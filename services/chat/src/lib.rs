@@ -68,34 +68,61 @@ pub enum BuildError {
 pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError> {
     let built = deps.readiness.condition("chat is built");
 
-    let (store_bots, messages, knowledge): (Arc<dyn BotStore>, Arc<dyn MessageStore>, Arc<dyn KnowledgeStore>) =
-        match deps.mongo.clone() {
-            Some(mongo) => {
-                let store = MongoStore::new(mongo);
-                (Arc::new(store.clone()), Arc::new(store.clone()), Arc::new(store))
-            }
-            None => {
-                let path = deps.data_dir.join(EMBEDDED_FILE);
-                let store = Embedded::open(&path).map_err(BuildError::Store)?;
-                (Arc::new(store.clone()), Arc::new(store.clone()), Arc::new(store))
-            }
-        };
+    let (store_bots, messages, knowledge): (
+        Arc<dyn BotStore>,
+        Arc<dyn MessageStore>,
+        Arc<dyn KnowledgeStore>,
+    ) = match deps.mongo.clone() {
+        Some(mongo) => {
+            let store = MongoStore::new(mongo);
+            (
+                Arc::new(store.clone()),
+                Arc::new(store.clone()),
+                Arc::new(store),
+            )
+        }
+        None => {
+            let path = deps.data_dir.join(EMBEDDED_FILE);
+            let store = Embedded::open(&path).map_err(BuildError::Store)?;
+            (
+                Arc::new(store.clone()),
+                Arc::new(store.clone()),
+                Arc::new(store),
+            )
+        }
+    };
     let cache: Arc<dyn Cache> = match deps.redis.clone() {
         Some(redis) => Arc::new(RedisCache::new(redis, "troika:chat:")),
         None => Arc::new(MemoryCache::new(CONTEXT_CACHE_BYTES)),
     };
 
-    let http = reqwest::Client::builder().connect_timeout(config.model.connect).build().map_err(BuildError::Http)?;
+    let http = reqwest::Client::builder()
+        .connect_timeout(config.model.connect)
+        .build()
+        .map_err(BuildError::Http)?;
     let embedder = Embedder::new(&config.embeddings, http).map(Arc::new);
     let bots: Arc<dyn BotStore> = Arc::new(CachedBots::new(store_bots));
     let in_prompt = config.knowledge.in_prompt;
-    let retriever = Arc::new(Retriever::new(knowledge.clone(), cache, embedder.clone(), config.knowledge.clone()));
-    let importer = Arc::new(Importer::new(knowledge.clone(), embedder, config.knowledge.clone()));
+    let retriever = Arc::new(Retriever::new(
+        knowledge.clone(),
+        cache,
+        embedder.clone(),
+        config.knowledge.clone(),
+    ));
+    let importer = Arc::new(Importer::new(
+        knowledge.clone(),
+        embedder,
+        config.knowledge.clone(),
+    ));
 
-    if config.demo && deps.mongo.is_none()
+    if config.demo
+        && deps.mongo.is_none()
         && let Err(error) = demo::seed(&*bots, &importer).await
     {
-        warn!(error = &error as &dyn std::error::Error, "running without the demo bot");
+        warn!(
+            error = &error as &dyn std::error::Error,
+            "running without the demo bot"
+        );
     }
 
     let turns = Arc::new(Turns {
@@ -109,8 +136,14 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         drain: deps.drain.clone(),
         config: config.turn,
     });
-    let routes = Routes::new(ChatStreamServer::new(ChatStreamService { turns }))
-        .add_service(ChatbotsServer::new(ChatbotsService::new(bots, knowledge, messages, importer)));
+    let chat_stream = ChatStreamServer::new(ChatStreamService { turns });
+    let chatbots = ChatbotsServer::new(ChatbotsService::new(bots, knowledge, messages, importer));
+    let routes = Routes::new(chat_stream.max_decoding_message_size(deps.max_message))
+        .add_service(chatbots.max_decoding_message_size(deps.max_message));
     built.met();
-    Ok(GrpcService { routes, service_names: vec![CHAT_STREAM, CHATBOTS], descriptors: &[FILE_DESCRIPTOR_SET] })
+    Ok(GrpcService {
+        routes,
+        service_names: vec![CHAT_STREAM, CHATBOTS],
+        descriptors: &[FILE_DESCRIPTOR_SET],
+    })
 }

@@ -76,7 +76,10 @@ pub(crate) enum ModelError {
     #[error("the endpoint asks for fewer requests")]
     Throttled { retry_after: Option<Duration> },
     #[error("the endpoint fails with HTTP status {status}")]
-    Failing { status: u16, retry_after: Option<Duration> },
+    Failing {
+        status: u16,
+        retry_after: Option<Duration>,
+    },
     #[error("the endpoint refuses the request with HTTP status {status}: {reason}")]
     Refused { status: u16, reason: String },
     #[error("the endpoint answers with something that is no event stream: {0}")]

@@ -4,7 +4,12 @@
 //! message of its own, in the user's role, between markers that its text cannot contain, and the
 //! instructions say what it is.
 
-use crate::{bots::Bot, history::{Message, Sender}, knowledge::retriever::Passage, language};
+use crate::{
+    bots::Bot,
+    history::{Message, Sender},
+    knowledge::retriever::Passage,
+    language,
+};
 
 /// Who speaks a message of a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +30,18 @@ const CLOSE: &str = "</passages>";
 
 impl Prompt {
     /// Puts a prompt together: instructions, what was said, what is known, the question.
-    pub(crate) fn new(bot: &Bot, language: &str, history: &[Message], passages: &[Passage], question: &str) -> Self {
+    pub(crate) fn new(
+        bot: &Bot,
+        language: &str,
+        history: &[Message],
+        passages: &[Passage],
+        question: &str,
+    ) -> Self {
         let mut messages = Vec::with_capacity(history.len() + 3);
-        messages.push((Role::System, instructions(bot, language, !passages.is_empty())));
+        messages.push((
+            Role::System,
+            instructions(bot, language, !passages.is_empty()),
+        ));
         messages.extend(history.iter().map(|message| {
             let role = match message.sender {
                 Sender::User => Role::User,
@@ -49,7 +63,11 @@ impl Prompt {
 
     /// All text of the prompt, for counting its tokens.
     pub(crate) fn text(&self) -> String {
-        let texts: Vec<&str> = self.messages.iter().map(|(_, text)| text.as_str()).collect();
+        let texts: Vec<&str> = self
+            .messages
+            .iter()
+            .map(|(_, text)| text.as_str())
+            .collect();
         texts.join("\n")
     }
 }
@@ -57,7 +75,10 @@ impl Prompt {
 fn instructions(bot: &Bot, language: &str, has_passages: bool) -> String {
     let mut text = String::new();
     if bot.persona.trim().is_empty() {
-        text.push_str(&format!("You are {}, a helpful assistant on a company's web page.", bot.name));
+        text.push_str(&format!(
+            "You are {}, a helpful assistant on a company's web page.",
+            bot.name
+        ));
     } else {
         text.push_str(bot.persona.trim());
     }

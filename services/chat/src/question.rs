@@ -43,14 +43,22 @@ impl TryFrom<Unchecked> for Question {
     fn try_from(sent: Unchecked) -> Result<Self, Error> {
         let mut faults = Vec::new();
         let mut fault = |field: &str, kind: &str, message: String| {
-            faults.push(Violation { field: field.into(), kind: kind.into(), message });
+            faults.push(Violation {
+                field: field.into(),
+                kind: kind.into(),
+                message,
+            });
         };
 
         let query = sent.query.trim().to_owned();
         if query.is_empty() {
             fault("query", "string.empty", "query must not be empty".into());
         } else if query.chars().count() > MAX_QUERY_CHARACTERS {
-            fault("query", "string.max", format!("query must be at most {MAX_QUERY_CHARACTERS} characters long"));
+            fault(
+                "query",
+                "string.max",
+                format!("query must be at most {MAX_QUERY_CHARACTERS} characters long"),
+            );
         }
 
         let bot = if sent.chatbot_id.is_empty() {
@@ -59,7 +67,11 @@ impl TryFrom<Unchecked> for Question {
         } else {
             let bot = sent.chatbot_id.parse::<BotId>();
             if bot.is_err() {
-                fault("chatbot_id", "string.hex", "chatbotId must be 24 hexadecimal digits".into());
+                fault(
+                    "chatbot_id",
+                    "string.hex",
+                    "chatbotId must be 24 hexadecimal digits".into(),
+                );
             }
             bot.ok()
         };
@@ -67,44 +79,83 @@ impl TryFrom<Unchecked> for Question {
         let session = match given(sent.session_id) {
             None => Some(Uuid::new_v4()),
             Some(text) => {
-                let session = Uuid::try_parse(&text).ok().filter(|id| matches!(id.get_version_num(), 4 | 5));
+                let session = Uuid::try_parse(&text)
+                    .ok()
+                    .filter(|id| matches!(id.get_version_num(), 4 | 5));
                 if session.is_none() {
-                    fault("session_id", "string.guid", "sessionId must be a UUID of version 4 or 5".into());
+                    fault(
+                        "session_id",
+                        "string.guid",
+                        "sessionId must be a UUID of version 4 or 5".into(),
+                    );
                 }
                 session
             }
         };
 
         let email = given(sent.email);
-        if email.as_deref().is_some_and(|text| !EmailAddress::is_valid(text)) {
-            fault("email", "string.email", "email must be an e-mail address".into());
+        if email
+            .as_deref()
+            .is_some_and(|text| !EmailAddress::is_valid(text))
+        {
+            fault(
+                "email",
+                "string.email",
+                "email must be an e-mail address".into(),
+            );
         }
         let phone = given(sent.phone);
         if phone.as_deref().is_some_and(|text| !is_phone(text)) {
-            fault("phone", "string.pattern.base", "phone must be 7 to 15 digits, with a leading + if you like".into());
+            fault(
+                "phone",
+                "string.pattern.base",
+                "phone must be 7 to 15 digits, with a leading + if you like".into(),
+            );
         }
         let name = given(sent.name);
-        if name.as_deref().is_some_and(|text| text.chars().count() > MAX_NAME_CHARACTERS) {
-            fault("name", "string.max", format!("name must be at most {MAX_NAME_CHARACTERS} characters long"));
+        if name
+            .as_deref()
+            .is_some_and(|text| text.chars().count() > MAX_NAME_CHARACTERS)
+        {
+            fault(
+                "name",
+                "string.max",
+                format!("name must be at most {MAX_NAME_CHARACTERS} characters long"),
+            );
         }
         let language = match given(sent.language) {
             None => None,
             Some(tag) => {
                 let served = language::resolve(&tag);
                 if served.is_none() {
-                    fault("language", "any.only", format!("language must be one of {}", *SERVED));
+                    fault(
+                        "language",
+                        "any.only",
+                        format!("language must be one of {}", *SERVED),
+                    );
                 }
                 served
             }
         };
 
         match (bot, session) {
-            (Some(bot), Some(session)) if faults.is_empty() => {
-                Ok(Self { query, bot, session, visitor: Visitor { email, phone, name }, language })
-            }
+            (Some(bot), Some(session)) if faults.is_empty() => Ok(Self {
+                query,
+                bot,
+                session,
+                visitor: Visitor { email, phone, name },
+                language,
+            }),
             _ => {
-                let message = faults.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ");
-                Err(Error::new(Code::InvalidArgument, "invalid_argument", message).with_violations(faults))
+                let message = faults
+                    .iter()
+                    .map(|fault| fault.message.as_str())
+                    .collect::<Vec<_>>()
+                    .join("; ");
+                Err(
+                    Error::new(Code::InvalidArgument, "invalid_argument", message)
+                        .with_violations(faults),
+                )
             }
         }
     }
@@ -114,7 +165,9 @@ static SERVED: LazyLock<String> = LazyLock::new(|| language::SERVED.join(", "));
 
 /// Old clients send null, "" or nothing for a field they have no value for.
 fn given(field: Option<String>) -> Option<String> {
-    field.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    field
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
 }
 
 /// `^\+?[0-9]{7,15}$`
@@ -128,7 +181,11 @@ mod tests {
     use super::*;
 
     fn sent() -> Unchecked {
-        Unchecked { query: " Hi ".into(), chatbot_id: "0".repeat(24), ..Unchecked::default() }
+        Unchecked {
+            query: " Hi ".into(),
+            chatbot_id: "0".repeat(24),
+            ..Unchecked::default()
+        }
     }
 
     #[test]
@@ -142,7 +199,15 @@ mod tests {
     #[test]
     fn empty_optional_fields_are_absent() {
         let empty = || Some(String::new());
-        let question = Question::try_from(Unchecked { email: empty(), phone: empty(), name: empty(), session_id: empty(), language: empty(), ..sent() }).unwrap();
+        let question = Question::try_from(Unchecked {
+            email: empty(),
+            phone: empty(),
+            name: empty(),
+            session_id: empty(),
+            language: empty(),
+            ..sent()
+        })
+        .unwrap();
         assert!(question.visitor == Visitor::default());
     }
 
@@ -159,14 +224,41 @@ mod tests {
         })
         .err()
         .unwrap();
-        let fields: Vec<&str> = error.violations().iter().map(|fault| fault.field.as_str()).collect();
-        assert_eq!(fields, ["query", "chatbot_id", "session_id", "email", "phone", "name", "language"]);
+        let fields: Vec<&str> = error
+            .violations()
+            .iter()
+            .map(|fault| fault.field.as_str())
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                "query",
+                "chatbot_id",
+                "session_id",
+                "email",
+                "phone",
+                "name",
+                "language"
+            ]
+        );
         assert_eq!(error.code(), Code::InvalidArgument);
     }
 
     #[test]
     fn the_longest_question_is_counted_in_characters() {
-        assert!(Question::try_from(Unchecked { query: "क".repeat(5000), ..sent() }).is_ok());
-        assert!(Question::try_from(Unchecked { query: "क".repeat(5001), ..sent() }).is_err());
+        assert!(
+            Question::try_from(Unchecked {
+                query: "क".repeat(5000),
+                ..sent()
+            })
+            .is_ok()
+        );
+        assert!(
+            Question::try_from(Unchecked {
+                query: "क".repeat(5001),
+                ..sent()
+            })
+            .is_err()
+        );
     }
 }

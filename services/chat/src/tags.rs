@@ -13,7 +13,10 @@ const MAX_SUGGESTIONS: usize = 3;
 /// Longest suggestion, in characters.
 const MAX_SUGGESTION_CHARACTERS: usize = 150;
 
-const OPENINGS: [(&str, Tag); 2] = [("[SUGGESTIONS:", Tag::Suggestions), ("[KBQ:", Tag::KnowledgeQuery)];
+const OPENINGS: [(&str, Tag); 2] = [
+    ("[SUGGESTIONS:", Tag::Suggestions),
+    ("[KBQ:", Tag::KnowledgeQuery),
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tag {
@@ -28,7 +31,11 @@ enum State {
     /// `held` starts with `[` and may become a tag's opening.
     Opening,
     /// Inside a tag; its content so far.
-    Inside { tag: Tag, content: String, characters: usize },
+    Inside {
+        tag: Tag,
+        content: String,
+        characters: usize,
+    },
 }
 
 /// The filter of one answer.
@@ -43,7 +50,11 @@ pub(crate) struct TagFilter {
 impl TagFilter {
     /// A filter at the beginning of an answer.
     pub(crate) fn new() -> Self {
-        Self { state: State::Text, held: String::new(), suggestions: Vec::new() }
+        Self {
+            state: State::Text,
+            held: String::new(),
+            suggestions: Vec::new(),
+        }
     }
 
     /// Takes the next piece and appends to `out` what is certain to be text.
@@ -82,7 +93,11 @@ impl TagFilter {
                     Match::Whole(tag) => {
                         // The line ends before a tag go with it.
                         self.held.clear();
-                        self.state = State::Inside { tag, content: String::new(), characters: 0 };
+                        self.state = State::Inside {
+                            tag,
+                            content: String::new(),
+                            characters: 0,
+                        };
                     }
                     Match::Prefix => {}
                     Match::None => {
@@ -95,7 +110,11 @@ impl TagFilter {
                     }
                 }
             }
-            State::Inside { tag, content, characters } => {
+            State::Inside {
+                tag,
+                content,
+                characters,
+            } => {
                 if character == ']' {
                     if *tag == Tag::Suggestions {
                         self.suggestions.extend(parse_suggestions(content));
@@ -117,7 +136,11 @@ impl TagFilter {
             State::Opening => out.push_str(&self.held),
             // Line ends at the very end of an answer say nothing.
             State::Text => {}
-            State::Inside { tag: Tag::Suggestions, content, .. } => {
+            State::Inside {
+                tag: Tag::Suggestions,
+                content,
+                ..
+            } => {
                 self.suggestions.extend(parse_suggestions(&content));
                 self.suggestions.truncate(MAX_SUGGESTIONS);
             }
@@ -139,7 +162,10 @@ fn match_opening(text: &str) -> Match {
         if text.eq_ignore_ascii_case(opening) {
             return Match::Whole(tag);
         }
-        if opening.get(..text.len()).is_some_and(|prefix| prefix.eq_ignore_ascii_case(text)) {
+        if opening
+            .get(..text.len())
+            .is_some_and(|prefix| prefix.eq_ignore_ascii_case(text))
+        {
             return Match::Prefix;
         }
     }
@@ -147,12 +173,16 @@ fn match_opening(text: &str) -> Match {
 }
 
 fn parse_suggestions(content: &str) -> impl Iterator<Item = String> + '_ {
-    content.split('|').map(str::trim).filter(|item| !item.is_empty()).map(|item| {
-        match item.char_indices().nth(MAX_SUGGESTION_CHARACTERS) {
-            Some((end, _)) => item[..end].trim_end().to_owned(),
-            None => item.to_owned(),
-        }
-    })
+    content
+        .split('|')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(
+            |item| match item.char_indices().nth(MAX_SUGGESTION_CHARACTERS) {
+                Some((end, _)) => item[..end].trim_end().to_owned(),
+                None => item.to_owned(),
+            },
+        )
 }
 
 #[cfg(test)]
@@ -172,13 +202,19 @@ mod tests {
     }
 
     fn characters(text: &str) -> Vec<&str> {
-        text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()]).collect()
+        text.char_indices()
+            .map(|(at, c)| &text[at..at + c.len_utf8()])
+            .collect()
     }
 
     #[test]
     fn tags_and_the_line_ends_before_them_leave_the_text() {
         let cases: [(&str, &str, &[&str]); 9] = [
-            ("Hello.\n\n[SUGGESTIONS: a | b | c]", "Hello.", &["a", "b", "c"]),
+            (
+                "Hello.\n\n[SUGGESTIONS: a | b | c]",
+                "Hello.",
+                &["a", "b", "c"],
+            ),
             ("Hello. [KBQ: price?] Bye.", "Hello.  Bye.", &[]),
             ("See [1] and [SUG].", "See [1] and [SUG].", &[]),
             ("[[SUGGESTIONS: x]", "[", &["x"]),
@@ -189,8 +225,19 @@ mod tests {
             ("[SUGGESTIONS: a | b | c | d || ]", "", &["a", "b", "c"]),
         ];
         for (text, expected, suggestions) in cases {
-            assert_eq!(run([text]), (expected.to_owned(), suggestions.iter().map(|s| (*s).to_owned()).collect()), "{text:?}");
-            assert_eq!(run(characters(text)), run([text]), "{text:?} character by character");
+            assert_eq!(
+                run([text]),
+                (
+                    expected.to_owned(),
+                    suggestions.iter().map(|s| (*s).to_owned()).collect()
+                ),
+                "{text:?}"
+            );
+            assert_eq!(
+                run(characters(text)),
+                run([text]),
+                "{text:?} character by character"
+            );
         }
     }
 
@@ -212,7 +259,9 @@ mod tests {
         for _ in 0..10_000 {
             filter.push("xxxxxxxxxx", &mut out);
         }
-        let State::Inside { content, .. } = &filter.state else { panic!("inside a tag") };
+        let State::Inside { content, .. } = &filter.state else {
+            panic!("inside a tag")
+        };
         assert!(content.len() <= MAX_TAG_CHARACTERS);
         assert!(out.is_empty());
     }

@@ -84,41 +84,93 @@ impl Turns {
     ) -> Result<impl Stream<Item = TurnEvent> + Send + use<>, Error> {
         let started = Instant::now();
         if self.drain.refuses() {
-            return Err(Error::new(Code::Unavailable, "server_shutdown", "This server is shutting down. Please try again.")
-                .with_retry_after(std::time::Duration::from_secs(1)));
+            return Err(Error::new(
+                Code::Unavailable,
+                "server_shutdown",
+                "This server is shutting down. Please try again.",
+            )
+            .with_retry_after(std::time::Duration::from_secs(1)));
         }
         let id = Uuid::new_v4();
         let span = tracing::info_span!("turn", turn_id = %id, bot = %question.bot);
-        let gathering = self.clone().gather(id, question.bot, question.session, question.query.clone());
+        let gathering =
+            self.clone()
+                .gather(id, question.bot, question.session, question.query.clone());
         let bot = self.bots.get(question.bot).instrument(span.clone());
-        let (bot, gathering) = match select(bot.boxed(), gathering.instrument(span.clone()).boxed()).await {
-            Either::Left((bot, gathering)) => (bot, gathering),
-            Either::Right((gathered, bot)) => (bot.await, ready(gathered).boxed()),
-        };
+        let (bot, gathering) =
+            match select(bot.boxed(), gathering.instrument(span.clone()).boxed()).await {
+                Either::Left((bot, gathering)) => (bot, gathering),
+                Either::Right((gathered, bot)) => (bot.await, ready(gathered).boxed()),
+            };
         let bot = admit(bot)?;
-        let listed = self.running.list(id, question.session, self.config.max_running).ok_or_else(|| {
-            Error::new(Code::ResourceExhausted, "too_many_turns", "Too many answers are being written at once. Please try again in a moment.")
+        let listed = self
+            .running
+            .list(id, question.session, self.config.max_running)
+            .ok_or_else(|| {
+                Error::new(
+                    Code::ResourceExhausted,
+                    "too_many_turns",
+                    "Too many answers are being written at once. Please try again in a moment.",
+                )
                 .with_retry_after(std::time::Duration::from_secs(1))
-        })?;
-        let record = Record::open(self.writer.clone(), &question, id, listed, self.drain.hold("a turn"), started, span);
-        let language = question.language.map_or_else(|| bot.language.clone(), str::to_owned);
-        Ok(stream::events(self.clone(), Accepted { id, started, question, bot, language, request, gathering, record }))
+            })?;
+        let record = Record::open(
+            self.writer.clone(),
+            &question,
+            id,
+            listed,
+            self.drain.hold("a turn"),
+            started,
+            span,
+        );
+        let language = question
+            .language
+            .map_or_else(|| bot.language.clone(), str::to_owned);
+        Ok(stream::events(
+            self.clone(),
+            Accepted {
+                id,
+                started,
+                question,
+                bot,
+                language,
+                request,
+                gathering,
+                record,
+            },
+        ))
     }
 
     /// Fetches history and knowledge at the same time. A failure costs the context, not the answer.
-    async fn gather(self: Arc<Self>, turn: Uuid, bot: BotId, session: Uuid, query: String) -> Gathered {
+    async fn gather(
+        self: Arc<Self>,
+        turn: Uuid,
+        bot: BotId,
+        session: Uuid,
+        query: String,
+    ) -> Gathered {
         let limit = self.config.context;
         let session = session.to_string();
         let (history, found) = futures::join!(
-            timeout(limit, self.messages.recent(bot, &session, self.config.history_messages as usize)),
+            timeout(
+                limit,
+                self.messages
+                    .recent(bot, &session, self.config.history_messages as usize)
+            ),
             timeout(limit, self.retriever.retrieve(bot, &query)),
         );
         let mut notices = Vec::new();
         let history = match history.map_err(StoreError::unavailable).flatten() {
             // This turn's own question may have been stored already.
-            Ok(messages) => messages.into_iter().filter(|message| message.turn != Some(turn)).collect(),
+            Ok(messages) => messages
+                .into_iter()
+                .filter(|message| message.turn != Some(turn))
+                .collect(),
             Err(error) => {
-                warn!(error = &error as &dyn std::error::Error, "answering without the conversation's history");
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "answering without the conversation's history"
+                );
                 notices.push(Notice::HistoryUnavailable);
                 Vec::new()
             }
@@ -131,18 +183,28 @@ impl Turns {
                 found.passages
             }
             Err(error) => {
-                warn!(error = &error as &dyn std::error::Error, "answering without the bot's knowledge");
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "answering without the bot's knowledge"
+                );
                 notices.push(Notice::KnowledgeUnavailable);
                 Vec::new()
             }
         };
-        Gathered { history: whole_exchanges(history), passages, notices }
+        Gathered {
+            history: whole_exchanges(history),
+            passages,
+            notices,
+        }
     }
 }
 
 /// A history that starts with an answer lacks its question: models expect the visitor first.
 fn whole_exchanges(mut history: Vec<Message>) -> Vec<Message> {
-    let first = history.iter().position(|message| message.sender == Sender::User).unwrap_or(history.len());
+    let first = history
+        .iter()
+        .position(|message| message.sender == Sender::User)
+        .unwrap_or(history.len());
     history.drain(..first);
     history
 }
@@ -150,16 +212,34 @@ fn whole_exchanges(mut history: Vec<Message>) -> Vec<Message> {
 fn admit(bot: Result<Option<Bot>, StoreError>) -> Result<Bot, Error> {
     let bot = bot
         .map_err(|error| {
-            Error::new(Code::Unavailable, "store_unavailable", "The chatbot cannot be looked up right now. Please try again in a moment.")
-                .with_retry_after(std::time::Duration::from_secs(2))
-                .with_source(error)
+            Error::new(
+                Code::Unavailable,
+                "store_unavailable",
+                "The chatbot cannot be looked up right now. Please try again in a moment.",
+            )
+            .with_retry_after(std::time::Duration::from_secs(2))
+            .with_source(error)
         })?
-        .ok_or_else(|| Error::new(Code::NotFound, "bot_not_found", "There is no chatbot with this chatbotId."))?;
+        .ok_or_else(|| {
+            Error::new(
+                Code::NotFound,
+                "bot_not_found",
+                "There is no chatbot with this chatbotId.",
+            )
+        })?;
     if !bot.active {
-        return Err(Error::new(Code::PermissionDenied, "bot_inactive", "This chatbot is switched off."));
+        return Err(Error::new(
+            Code::PermissionDenied,
+            "bot_inactive",
+            "This chatbot is switched off.",
+        ));
     }
     if bot.access == Access::Private {
-        return Err(Error::new(Code::Unauthenticated, "auth_required", "This chatbot is private: a token is needed."));
+        return Err(Error::new(
+            Code::Unauthenticated,
+            "auth_required",
+            "This chatbot is private: a token is needed.",
+        ));
     }
     Ok(bot)
 }

@@ -17,10 +17,18 @@ pub(crate) struct Usage {
 pub(crate) async fn count(prompt: String, answer: String) -> Usage {
     let counted = tokio::task::spawn_blocking(move || {
         let encoding = tiktoken_rs::o200k_base_singleton();
-        let tokens = |text: &str| u32::try_from(encoding.encode_ordinary(text).len()).unwrap_or(u32::MAX);
-        Usage { prompt: tokens(&prompt), completion: tokens(&answer), estimated: true }
+        let tokens =
+            |text: &str| u32::try_from(encoding.encode_ordinary(text).len()).unwrap_or(u32::MAX);
+        Usage {
+            prompt: tokens(&prompt),
+            completion: tokens(&answer),
+            estimated: true,
+        }
     });
-    counted.await.unwrap_or(Usage { estimated: true, ..Usage::default() })
+    counted.await.unwrap_or(Usage {
+        estimated: true,
+        ..Usage::default()
+    })
 }
 
 #[cfg(test)]
@@ -30,6 +38,13 @@ mod tests {
     #[tokio::test]
     async fn tokens_are_counted_as_the_model_counts_them() {
         let usage = count("Hello world".into(), "Hello".into()).await;
-        assert_eq!(usage, Usage { prompt: 2, completion: 1, estimated: true });
+        assert_eq!(
+            usage,
+            Usage {
+                prompt: 2,
+                completion: 1,
+                estimated: true
+            }
+        );
     }
 }

@@ -32,12 +32,18 @@ Exit codes:
   4  no such bot or document
   130  ended by Ctrl-C";
 
-/// The production backend of a streaming chatbot: without a verb, every role in one process.
+/// The production backend of a streaming chatbot; without a command, every role in one process.
 #[derive(Debug, Parser)]
-#[command(name = "troika", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "troika", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Cli {
     /// The configuration file; troika.toml in this folder when there is one
-    #[arg(long, global = true, env = "TROIKA_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "TROIKA_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub(crate) config: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -52,7 +58,7 @@ Examples:
   troika run chat
   PORT=8080 TROIKA_GATEWAY__CHAT=http://chat.internal:50051 troika run gateway
 
-A role prints one line that begins with `ready` on standard output once it can serve, and its log on
+A role prints one line that begins with `ready` on standard output once it can serve, and its log on \
 standard error. SIGTERM or Ctrl-C drains it: running answers may finish; a second one ends it at once.")]
     Run {
         /// Which one
@@ -60,8 +66,9 @@ standard error. SIGTERM or Ctrl-C drains it: running answers may finish; a secon
     },
     /// Print the configuration that is in force, secrets redacted
     #[command(after_help = "\
-The output is TOML and can be saved as troika.toml (put the secrets back in, or better into the environment).
-On problems it names every one of them, with the key and the environment name that sets it, and ends with 2.
+The output is TOML and can be saved as troika.toml (put the secrets back in, or better into the \
+environment). On problems it names every one of them, with the key and the environment name that sets it, and \
+ends with 2.
 
 Examples:
   troika config

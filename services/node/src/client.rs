@@ -108,7 +108,7 @@ impl Chat {
                 Exit::Unreachable,
                 format!("the chat role at {} did not answer in time", self.address),
             ),
-            Code::Unimplemented if !answered => Failure::new(
+            Code::Unimplemented | Code::Internal if !answered => Failure::new(
                 Exit::Failed,
                 format!(
                     "what answers at {} is no chat role, or one of another version",

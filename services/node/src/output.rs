@@ -4,9 +4,13 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::exit::{Exit, Failure};
+
+/// One line, under the header: easy on the eye, and easy to cut by column.
+const UNDER_THE_HEADER: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// Writes a line of the result to standard output.
 ///
@@ -46,7 +50,7 @@ pub(crate) fn table(
 ) -> Result<(), Failure> {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(UNDER_THE_HEADER)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header.to_vec());
     for row in rows {

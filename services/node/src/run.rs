@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use troika_chassis::{
     config::ConfigProblem,
     deps::Deps,
-    lifecycle::{Drain, Readiness, on_signals},
+    lifecycle::{Condition, Drain, Readiness, on_signals},
     mongo::Mongo,
     redis::Redis,
     server::{ServerConfig, serve_grpc},
@@ -85,6 +85,7 @@ pub(crate) async fn run(roles: Roles, mut config: Config) -> Result<(), Failure>
     let drain = Drain::new(config.drain());
     on_signals(drain.clone());
 
+    let production = config.in_production();
     let outcome = match Listeners::bind(roles, &mut config).await {
         Ok(listeners) => {
             Process {
@@ -98,8 +99,23 @@ pub(crate) async fn run(roles: Roles, mut config: Config) -> Result<(), Failure>
         }
         Err(failure) => Err(failure),
     };
+    let outcome = outcome.map_err(|failure| {
+        if production {
+            logged(&failure)
+        } else {
+            failure
+        }
+    });
     telemetry.flush();
     outcome
+}
+
+/// In production a failure is a line of the log like any other: whoever reads standard error there
+/// reads JSON.
+fn logged(failure: &Failure) -> Failure {
+    let message = failure.lines().collect::<Vec<_>>().join("; ");
+    error!("{message}");
+    Failure::silent(failure.exit())
 }
 
 /// Bound before anything is built: an address that is taken is known at once, and the gateway knows
@@ -183,16 +199,22 @@ impl Process {
         if !redis.url.is_empty() {
             deps.redis = Some(Redis::connect(redis).map_err(unusable)?);
         }
+        let built = deps.readiness.condition("chat starts");
         let (config, server) = (self.config.chat.clone(), self.config.grpc.clone());
-        self.tasks
-            .spawn(async move { (Role::Chat, chat(listener, config, server, deps).await) });
+        self.tasks.spawn(async move {
+            (
+                Role::Chat,
+                chat(listener, config, server, deps, built).await,
+            )
+        });
         Ok(())
     }
 
     fn start_gateway(&mut self, listener: TcpListener) {
         let (config, deps) = (self.config.gateway.clone(), self.deps());
+        let built = deps.readiness.condition("gateway starts");
         self.tasks
-            .spawn(async move { (Role::Gateway, gateway(listener, config, deps).await) });
+            .spawn(async move { (Role::Gateway, gateway(listener, config, deps, built).await) });
     }
 
     /// What every role gets: a readiness of its own, the process's drain, and no connections.
@@ -202,6 +224,8 @@ impl Process {
         Deps {
             mongo: None,
             redis: None,
+            max_message: usize::try_from(self.config.grpc.max_message.as_u64())
+                .unwrap_or(usize::MAX),
             data_dir: self.config.data_dir.clone(),
             readiness,
             drain: self.drain.clone(),
@@ -222,6 +246,8 @@ impl Process {
         let mut announced = false;
         loop {
             tokio::select! {
+                // In this order: a role that ends because it was told to has not failed.
+                biased;
                 () = self.drain.started() => return None,
                 Some(ended) = self.tasks.join_next() => return Some(ended_early(ended)),
                 () = &mut all_ready, if !announced => {
@@ -273,9 +299,9 @@ async fn chat(
     config: troika_chat::Config,
     server: ServerConfig,
     deps: Deps,
+    built: Condition,
 ) -> Result<(), Box<dyn StdError + Send + Sync>> {
     let (readiness, drain) = (deps.readiness.clone(), deps.drain.clone());
-    let built = readiness.condition("chat is built");
     let service = troika_chat::build(config, deps).await?;
     built.met();
     Ok(serve_grpc(listener, service, &server, readiness, drain).await?)
@@ -285,9 +311,9 @@ async fn gateway(
     listener: TcpListener,
     config: troika_gateway::Config,
     deps: Deps,
+    built: Condition,
 ) -> Result<(), Box<dyn StdError + Send + Sync>> {
     let drain = deps.drain.clone();
-    let built = deps.readiness.condition("gateway is built");
     let service = troika_gateway::build(config, deps).await?;
     built.met();
     Ok(troika_gateway::serve(listener, service, drain).await?)
@@ -311,8 +337,7 @@ fn ended_early(ended: Result<Ended, JoinError>) -> Failure {
         ),
         Err(_) => Failure::new(Exit::Failed, "a role panicked; the log says where"),
     };
-    for line in failure.lines() {
-        error!("{line}");
-    }
+    // At once: going away may take a while, and what is logged then should not come as a riddle.
+    warn!("stopping: {}", failure.lines().next().unwrap_or_default());
     failure
 }

@@ -188,7 +188,7 @@ impl Tree {
     }
 
     /// The keys below a path that the environment set.
-    pub(super) fn from_env_below(&self, path: &[String]) -> Vec<Path> {
+    pub(super) fn env_keys_below(&self, path: &[String]) -> Vec<Path> {
         self.from_env
             .keys()
             .filter(|key| key.starts_with(path))

@@ -30,25 +30,35 @@ fn serve(listener: TcpListener) -> JoinHandle<()> {
         let mut connections = tokio::task::JoinSet::new();
         while let Ok((mut stream, _)) = listener.accept().await {
             connections.spawn(async move {
-                let mut text = vec![0; 4096];
-                while let Ok(1..) = stream
-                    .read(&mut text)
-                    .await
-                    .inspect(|read| text.truncate(*read))
-                {
-                    let answer: &[u8] = if text.windows(4).any(|word| word == b"PING") {
-                        b"+PONG\r\n"
-                    } else {
-                        b"+OK\r\n"
-                    };
-                    if stream.write_all(answer).await.is_err() {
+                let mut text = String::new();
+                let mut read = vec![0; 4096];
+                while let Ok(length @ 1..) = stream.read(&mut read).await {
+                    text.push_str(std::str::from_utf8(&read[..length]).unwrap());
+                    let mut answers = String::new();
+                    while let Some(command) = take_command(&mut text) {
+                        let ping = command.contains("PING");
+                        answers.push_str(if ping { "+PONG\r\n" } else { "+OK\r\n" });
+                    }
+                    if stream.write_all(answers.as_bytes()).await.is_err() {
                         return;
                     }
-                    text.resize(4096, 0);
                 }
             });
         }
     })
+}
+
+/// The first command of the text, once it is whole: `*<parts>` and then two lines a part.
+fn take_command(text: &mut String) -> Option<String> {
+    let parts: usize = text
+        .strip_prefix('*')?
+        .split_once("\r\n")?
+        .0
+        .parse()
+        .unwrap();
+    let (last, end) = text.match_indices("\r\n").nth(parts * 2)?;
+    let rest = text.split_off(last + end.len());
+    Some(std::mem::replace(text, rest))
 }
 
 async fn answers(redis: &Redis) {

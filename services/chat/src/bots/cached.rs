@@ -32,7 +32,13 @@ pub(crate) struct CachedBots {
 impl CachedBots {
     /// Puts a memory in front of `store`.
     pub(crate) fn new(store: Arc<dyn BotStore>) -> Self {
-        Self { store, known: Cache::builder().max_capacity(CAPACITY).time_to_live(STALE).build() }
+        Self {
+            store,
+            known: Cache::builder()
+                .max_capacity(CAPACITY)
+                .time_to_live(STALE)
+                .build(),
+        }
     }
 }
 
@@ -51,7 +57,10 @@ impl BotStore for CachedBots {
         }
         let fetched = match &known {
             None => self.store.get(id).await,
-            Some(_) => timeout(PATIENCE, self.store.get(id)).await.map_err(StoreError::unavailable).flatten(),
+            Some(_) => timeout(PATIENCE, self.store.get(id))
+                .await
+                .map_err(StoreError::unavailable)
+                .flatten(),
         };
         match (fetched, known) {
             (Ok(Some(bot)), _) => {

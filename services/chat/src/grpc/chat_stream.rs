@@ -9,8 +9,8 @@ use troika_chassis::{
     error::{Code, Error, Violation},
 };
 use troika_proto::chat::v1::{
-    AnswerRequest, AnswerResponse, Failure, QueryRequest, StopRequest, StopResponse, TurnEvent, chat_stream_server::ChatStream,
-    stop_request, turn_event::Event,
+    AnswerRequest, AnswerResponse, Failure, QueryRequest, StopRequest, StopResponse, TurnEvent,
+    chat_stream_server::ChatStream, stop_request, turn_event::Event,
 };
 use uuid::Uuid;
 
@@ -25,8 +25,14 @@ pub(crate) struct ChatStreamService {
 }
 
 impl ChatStreamService {
-    async fn start(&self, sent: QueryRequest, request: RequestContext) -> Result<impl Stream<Item = TurnEvent> + Send + use<>, Error> {
-        self.turns.start(Question::try_from(Unchecked::from(sent))?, request).await
+    async fn start(
+        &self,
+        sent: QueryRequest,
+        request: RequestContext,
+    ) -> Result<impl Stream<Item = TurnEvent> + Send + use<>, Error> {
+        self.turns
+            .start(Question::try_from(Unchecked::from(sent))?, request)
+            .await
     }
 }
 
@@ -34,13 +40,19 @@ impl ChatStreamService {
 impl ChatStream for ChatStreamService {
     type QueryStream = Pin<Box<dyn Stream<Item = Result<TurnEvent, Status>> + Send>>;
 
-    async fn query(&self, request: Request<QueryRequest>) -> Result<Response<Self::QueryStream>, Status> {
+    async fn query(
+        &self,
+        request: Request<QueryRequest>,
+    ) -> Result<Response<Self::QueryStream>, Status> {
         let context = RequestContext::from_extensions(request.extensions());
         let events = self.start(request.into_inner(), context).await?;
         Ok(Response::new(Box::pin(events.map(Ok))))
     }
 
-    async fn answer(&self, request: Request<AnswerRequest>) -> Result<Response<AnswerResponse>, Status> {
+    async fn answer(
+        &self,
+        request: Request<AnswerRequest>,
+    ) -> Result<Response<AnswerResponse>, Status> {
         let context = RequestContext::from_extensions(request.extensions());
         let question = request.into_inner().question.unwrap_or_default();
         let events = self.start(question, context).await?;
@@ -49,7 +61,9 @@ impl ChatStream for ChatStreamService {
 
     async fn stop(&self, request: Request<StopRequest>) -> Result<Response<StopResponse>, Status> {
         let target = target(request.into_inner())?;
-        Ok(Response::new(StopResponse { stopped: self.turns.running.stop(&target) }))
+        Ok(Response::new(StopResponse {
+            stopped: self.turns.running.stop(&target),
+        }))
     }
 }
 
@@ -98,15 +112,31 @@ fn target(request: StopRequest) -> Result<Target, Error> {
     let parse = |field: &str, name: &str, text: &str| {
         Uuid::try_parse(text).map_err(|_| {
             let message = format!("{name} must be a UUID");
-            Error::new(Code::InvalidArgument, "invalid_argument", message.clone())
-                .with_violations(vec![Violation { field: field.into(), kind: "string.guid".into(), message }])
+            Error::new(Code::InvalidArgument, "invalid_argument", message.clone()).with_violations(
+                vec![Violation {
+                    field: field.into(),
+                    kind: "string.guid".into(),
+                    message,
+                }],
+            )
         })
     };
     match request.target {
-        Some(stop_request::Target::TurnId(id)) => Ok(Target::Turn(parse("turn_id", "turnId", &id)?)),
-        Some(stop_request::Target::SessionId(id)) => Ok(Target::Session(parse("session_id", "sessionId", &id)?)),
-        None => Err(Error::new(Code::InvalidArgument, "invalid_argument", "turnId or sessionId is required").with_violations(vec![
-            Violation { field: "turn_id".into(), kind: "any.required".into(), message: "turnId or sessionId is required".into() },
-        ])),
+        Some(stop_request::Target::TurnId(id)) => {
+            Ok(Target::Turn(parse("turn_id", "turnId", &id)?))
+        }
+        Some(stop_request::Target::SessionId(id)) => {
+            Ok(Target::Session(parse("session_id", "sessionId", &id)?))
+        }
+        None => Err(Error::new(
+            Code::InvalidArgument,
+            "invalid_argument",
+            "turnId or sessionId is required",
+        )
+        .with_violations(vec![Violation {
+            field: "turn_id".into(),
+            kind: "any.required".into(),
+            message: "turnId or sessionId is required".into(),
+        }])),
     }
 }

@@ -1,7 +1,11 @@
 //! Chatbots on the wire: bots, their knowledge and their conversations. It checks what was sent, asks
 //! the stores and the importer, and tells failures; it decides nothing about them.
 
-use std::{pin::Pin, sync::Arc, time::SystemTime};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use futures::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
@@ -45,15 +49,24 @@ impl ChatbotsService {
         messages: Arc<dyn MessageStore>,
         importer: Arc<Importer>,
     ) -> Self {
-        Self { bots, knowledge, messages, importer }
+        Self {
+            bots,
+            knowledge,
+            messages,
+            importer,
+        }
     }
 
     async fn bot(&self, id: BotId) -> Result<Bot, Error> {
-        self.bots.get(id).await.map_err(store_failure)?.ok_or_else(failures::no_bot)
+        self.bots
+            .get(id)
+            .await
+            .map_err(store_failure)?
+            .ok_or_else(failures::no_bot)
     }
 
     async fn create(&self, sent: wire::Bot) -> Result<Bot, Error> {
-        let bot = fields::new_bot(&sent, SystemTime::now())?;
+        let bot = fields::new_bot(&sent, now())?;
         match self.bots.create(&bot).await {
             Ok(()) => Ok(bot),
             Err(StoreError::AlreadyExists) => {
@@ -70,7 +83,7 @@ impl ChatbotsService {
         // The shape of the request is told before anything is read.
         let id = fields::checked_update(&sent, &mask)?;
         let mut bot = self.bot(id).await?;
-        fields::update(&mut bot, &sent, &mask, SystemTime::now())?;
+        fields::update(&mut bot, &sent, &mask, now())?;
         self.bots.update(&bot).await.map_err(store_failure)?;
         Ok(bot)
     }
@@ -81,29 +94,51 @@ impl ChatbotsService {
         let after = faults.page_token(&request.page_token);
         faults.none()?;
         // One more than asked for tells whether there is a further page.
-        let mut bots = self.bots.list(after, size + 1).await.map_err(store_failure)?;
+        let mut bots = self
+            .bots
+            .list(after, size + 1)
+            .await
+            .map_err(store_failure)?;
         let further = bots.len() > size;
         bots.truncate(size);
         let last = bots.last().filter(|_| further);
         let next_page_token = last.map(|bot| bot.id.to_string()).unwrap_or_default();
-        Ok(wire::ListBotsResponse { bots: bots.into_iter().map(wire::Bot::from).collect(), next_page_token })
+        Ok(wire::ListBotsResponse {
+            bots: bots.into_iter().map(wire::Bot::from).collect(),
+            next_page_token,
+        })
     }
 
     /// Knowledge goes first: were the bot gone and its knowledge not, nothing could name it any more.
     async fn delete(&self, id: BotId) -> Result<u64, Error> {
         self.bot(id).await?;
-        let chunks = self.knowledge.delete(id, None).await.map_err(store_failure)?;
-        if self.bots.delete(id).await.map_err(store_failure)? { Ok(chunks) } else { Err(failures::no_bot()) }
+        let chunks = self
+            .knowledge
+            .delete(id, None)
+            .await
+            .map_err(store_failure)?;
+        if self.bots.delete(id).await.map_err(store_failure)? {
+            Ok(chunks)
+        } else {
+            Err(failures::no_bot())
+        }
     }
 
     /// Conversations outlive their bot: only where there is neither is the bot unknown.
-    async fn conversation(&self, request: wire::ListMessagesRequest) -> Result<Vec<wire::Message>, Error> {
+    async fn conversation(
+        &self,
+        request: wire::ListMessagesRequest,
+    ) -> Result<Vec<wire::Message>, Error> {
         let mut faults = Faults::default();
         let bot = faults.bot_id("chatbot_id", &request.chatbot_id);
         faults.session_id("session_id", &request.session_id);
         let limit = faults.count("limit", request.limit, MESSAGES);
         let bot = faults.with(bot)?;
-        let messages = self.messages.recent(bot, &request.session_id, limit).await.map_err(store_failure)?;
+        let messages = self
+            .messages
+            .recent(bot, &request.session_id, limit)
+            .await
+            .map_err(store_failure)?;
         if messages.is_empty() {
             self.bot(bot).await?;
         }
@@ -111,21 +146,41 @@ impl ChatbotsService {
     }
 }
 
+/// The time in milliseconds, as stores keep it: what a change answers is what is read later.
+fn now() -> SystemTime {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    UNIX_EPOCH + Duration::from_millis(since.as_millis() as u64)
+}
+
 #[tonic::async_trait]
 impl Chatbots for ChatbotsService {
-    type ImportKnowledgeStream = Pin<Box<dyn Stream<Item = Result<wire::ImportKnowledgeResponse, Status>> + Send>>;
+    type ImportKnowledgeStream =
+        Pin<Box<dyn Stream<Item = Result<wire::ImportKnowledgeResponse, Status>> + Send>>;
 
     async fn create_bot(
         &self,
         request: Request<wire::CreateBotRequest>,
     ) -> Result<Response<wire::CreateBotResponse>, Status> {
-        let bot = self.create(request.into_inner().bot.unwrap_or_default()).await?;
-        Ok(Response::new(wire::CreateBotResponse { bot: Some(bot.into()) }))
+        let bot = self
+            .create(request.into_inner().bot.unwrap_or_default())
+            .await?;
+        Ok(Response::new(wire::CreateBotResponse {
+            bot: Some(bot.into()),
+        }))
     }
 
-    async fn get_bot(&self, request: Request<wire::GetBotRequest>) -> Result<Response<wire::GetBotResponse>, Status> {
-        let bot = self.bot(fields::bot_id("id", &request.into_inner().id)?).await?;
-        Ok(Response::new(wire::GetBotResponse { bot: Some(bot.into()) }))
+    async fn get_bot(
+        &self,
+        request: Request<wire::GetBotRequest>,
+    ) -> Result<Response<wire::GetBotResponse>, Status> {
+        let bot = self
+            .bot(fields::bot_id("id", &request.into_inner().id)?)
+            .await?;
+        Ok(Response::new(wire::GetBotResponse {
+            bot: Some(bot.into()),
+        }))
     }
 
     async fn update_bot(
@@ -133,7 +188,9 @@ impl Chatbots for ChatbotsService {
         request: Request<wire::UpdateBotRequest>,
     ) -> Result<Response<wire::UpdateBotResponse>, Status> {
         let bot = self.update(request.into_inner()).await?;
-        Ok(Response::new(wire::UpdateBotResponse { bot: Some(bot.into()) }))
+        Ok(Response::new(wire::UpdateBotResponse {
+            bot: Some(bot.into()),
+        }))
     }
 
     async fn list_bots(
@@ -147,7 +204,9 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::DeleteBotRequest>,
     ) -> Result<Response<wire::DeleteBotResponse>, Status> {
-        let chunks_deleted = self.delete(fields::bot_id("id", &request.into_inner().id)?).await?;
+        let chunks_deleted = self
+            .delete(fields::bot_id("id", &request.into_inner().id)?)
+            .await?;
         Ok(Response::new(wire::DeleteBotResponse { chunks_deleted }))
     }
 
@@ -162,7 +221,10 @@ impl Chatbots for ChatbotsService {
         if upload.language.is_empty() {
             upload.language = bot.language;
         }
-        let progress = self.importer.import(upload, upload::pieces(parts)).map_err(import_failure)?;
+        let progress = self
+            .importer
+            .import(upload, upload::pieces(parts))
+            .map_err(import_failure)?;
         let responses = progress.map(|step| match step {
             Ok(progress) => Ok(wire::ImportKnowledgeResponse::from(progress)),
             Err(error) => Err(Status::from(import_failure(error))),
@@ -174,8 +236,17 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::ListKnowledgeRequest>,
     ) -> Result<Response<wire::ListKnowledgeResponse>, Status> {
-        let bot = self.bot(fields::bot_id("chatbot_id", &request.into_inner().chatbot_id)?).await?;
-        let documents = self.knowledge.documents(bot.id).await.map_err(store_failure)?;
+        let bot = self
+            .bot(fields::bot_id(
+                "chatbot_id",
+                &request.into_inner().chatbot_id,
+            )?)
+            .await?;
+        let documents = self
+            .knowledge
+            .documents(bot.id)
+            .await
+            .map_err(store_failure)?;
         let documents = documents.into_iter().map(wire::Document::from).collect();
         Ok(Response::new(wire::ListKnowledgeResponse { documents }))
     }
@@ -185,10 +256,18 @@ impl Chatbots for ChatbotsService {
         request: Request<wire::DeleteKnowledgeRequest>,
     ) -> Result<Response<wire::DeleteKnowledgeResponse>, Status> {
         let request = request.into_inner();
-        let bot = self.bot(fields::bot_id("chatbot_id", &request.chatbot_id)?).await?;
+        let bot = self
+            .bot(fields::bot_id("chatbot_id", &request.chatbot_id)?)
+            .await?;
         let file_name = (!request.file_name.is_empty()).then_some(request.file_name.as_str());
-        let chunks_deleted = self.knowledge.delete(bot.id, file_name).await.map_err(store_failure)?;
-        Ok(Response::new(wire::DeleteKnowledgeResponse { chunks_deleted }))
+        let chunks_deleted = self
+            .knowledge
+            .delete(bot.id, file_name)
+            .await
+            .map_err(store_failure)?;
+        Ok(Response::new(wire::DeleteKnowledgeResponse {
+            chunks_deleted,
+        }))
     }
 
     async fn list_messages(

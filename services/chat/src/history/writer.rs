@@ -58,11 +58,18 @@ impl Writer {
     /// Hands over a message; never waits. With a full queue the message is given up at once.
     pub(crate) fn submit(&self, message: Message) -> Saved {
         let (saved, told) = oneshot::channel();
-        let job = Job { message, saved, _hold: self.drain.hold("messages to be stored") };
+        let job = Job {
+            message,
+            saved,
+            _hold: self.drain.hold("messages to be stored"),
+        };
         match self.queue.try_send(job) {
             Ok(()) => Saved(Some(told)),
             Err(_) => {
-                error!(queue = QUEUE, "a message is lost: too many wait to be stored");
+                error!(
+                    queue = QUEUE,
+                    "a message is lost: too many wait to be stored"
+                );
                 Saved(None)
             }
         }
@@ -72,12 +79,24 @@ impl Writer {
 async fn write(store: Arc<dyn MessageStore>, mut jobs: mpsc::Receiver<Job>) {
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
-        let (messages, told): (Vec<_>, Vec<_>) =
-            batch.drain(..).map(|Job { message, saved, _hold }| (message, (saved, _hold))).unzip();
+        let (messages, told): (Vec<_>, Vec<_>) = batch
+            .drain(..)
+            .map(
+                |Job {
+                     message,
+                     saved,
+                     _hold,
+                 }| (message, (saved, _hold)),
+            )
+            .unzip();
         let stored = match append(&*store, &messages).await {
             Ok(()) => true,
             Err(error) => {
-                error!(messages = messages.len(), error = &error as &dyn std::error::Error, "messages are lost: they cannot be stored");
+                error!(
+                    messages = messages.len(),
+                    error = &error as &dyn std::error::Error,
+                    "messages are lost: they cannot be stored"
+                );
                 false
             }
         };
@@ -110,7 +129,10 @@ mod tests {
     use troika_chassis::lifecycle::DrainConfig;
 
     use super::*;
-    use crate::{bots::BotId, history::{Sender, Visitor}};
+    use crate::{
+        bots::BotId,
+        history::{Sender, Visitor},
+    };
 
     /// Refuses the first `refusals` writes, then keeps what it gets.
     #[derive(Default)]
@@ -127,7 +149,10 @@ mod tests {
                 *refusals -= 1;
                 return Err(StoreError::unavailable("refused"));
             }
-            self.kept.lock().unwrap().extend(messages.iter().map(|message| message.content.clone()));
+            self.kept
+                .lock()
+                .unwrap()
+                .extend(messages.iter().map(|message| message.content.clone()));
             Ok(())
         }
 
@@ -151,8 +176,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn messages_are_stored_in_the_order_of_their_submission_though_the_store_refuses_at_first() {
-        let store = Arc::new(Fickle { refusals: Mutex::new(2), ..Fickle::default() });
+    async fn messages_are_stored_in_the_order_of_their_submission_though_the_store_refuses_at_first()
+     {
+        let store = Arc::new(Fickle {
+            refusals: Mutex::new(2),
+            ..Fickle::default()
+        });
         let writer = Writer::start(store.clone(), Drain::new(DrainConfig::default()));
         let saved: Vec<Saved> = (0..500).map(|n| writer.submit(message(n))).collect();
         for one in saved {
@@ -164,18 +193,39 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_store_that_refuses_for_good_is_told_and_the_next_message_is_tried() {
-        let store = Arc::new(Fickle { refusals: Mutex::new(3), ..Fickle::default() });
+        let store = Arc::new(Fickle {
+            refusals: Mutex::new(3),
+            ..Fickle::default()
+        });
         let writer = Writer::start(store.clone(), Drain::new(DrainConfig::default()));
-        assert!(!writer.submit(message(1)).within(Duration::from_secs(5)).await);
-        assert!(writer.submit(message(2)).within(Duration::from_secs(5)).await);
+        assert!(
+            !writer
+                .submit(message(1))
+                .within(Duration::from_secs(5))
+                .await
+        );
+        assert!(
+            writer
+                .submit(message(2))
+                .within(Duration::from_secs(5))
+                .await
+        );
         assert_eq!(*store.kept.lock().unwrap(), ["2"]);
     }
 
     #[tokio::test]
     async fn a_full_queue_gives_a_message_up_at_once() {
         let (queue, _jobs) = mpsc::channel(1);
-        let writer = Writer { queue, drain: Drain::new(DrainConfig::default()) };
+        let writer = Writer {
+            queue,
+            drain: Drain::new(DrainConfig::default()),
+        };
         let _first = writer.submit(message(1));
-        assert!(!writer.submit(message(2)).within(Duration::from_secs(5)).await);
+        assert!(
+            !writer
+                .submit(message(2))
+                .within(Duration::from_secs(5))
+                .await
+        );
     }
 }

@@ -22,7 +22,11 @@ pub fn split(text: &str, words: usize, overlap: usize) -> Vec<&str> {
     let mut start = 0;
     while start < words.len() {
         let full = (start + size).min(words.len());
-        let end = if full < words.len() { good_end(text, &words, start + overlap, full, size) } else { full };
+        let end = if full < words.len() {
+            good_end(text, &words, start + overlap, full, size)
+        } else {
+            full
+        };
         pieces.push(&text[words[start].start..words[end - 1].end]);
         if end == words.len() {
             break;
@@ -45,7 +49,10 @@ fn good_end(text: &str, words: &[Range<usize>], floor: usize, full: usize, size:
     let gap = |end: usize| &text[words[end - 1].end..words[end].start];
     candidates()
         .find(|&end| gap(end).matches('\n').count() > 1)
-        .or_else(|| candidates().find(|&end| !gap(end).is_empty() && ends_sentence(&text[words[end - 1].clone()])))
+        .or_else(|| {
+            candidates()
+                .find(|&end| !gap(end).is_empty() && ends_sentence(&text[words[end - 1].clone()]))
+        })
         .unwrap_or(full)
 }
 
@@ -93,7 +100,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn numbered(count: usize) -> String {
-        (0..count).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ")
+        (0..count)
+            .map(|n| format!("w{n}"))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
@@ -110,8 +120,14 @@ mod tests {
     fn pieces_of_300_words_share_50() {
         let text = numbered(700);
         let pieces = split(&text, 300, 50);
-        let words: Vec<Vec<&str>> = pieces.iter().map(|piece| piece.split_whitespace().collect()).collect();
-        assert_eq!(words.iter().map(Vec::len).collect::<Vec<_>>(), [300, 300, 200]);
+        let words: Vec<Vec<&str>> = pieces
+            .iter()
+            .map(|piece| piece.split_whitespace().collect())
+            .collect();
+        assert_eq!(
+            words.iter().map(Vec::len).collect::<Vec<_>>(),
+            [300, 300, 200]
+        );
         assert_eq!(words[0][250..], words[1][..50]);
         assert_eq!(words[1][250..], words[2][..50]);
     }
@@ -120,7 +136,12 @@ mod tests {
     fn a_piece_prefers_the_end_of_a_paragraph_then_of_a_sentence() {
         let sentence = format!("{} end. {}", numbered(92), numbered(40));
         assert!(split(&sentence, 100, 10)[0].ends_with("end."));
-        let paragraph = format!("{} break\n\n{} end. {}", numbered(85), numbered(5), numbered(40));
+        let paragraph = format!(
+            "{} break\n\n{} end. {}",
+            numbered(85),
+            numbered(5),
+            numbered(40)
+        );
         assert!(split(&paragraph, 100, 10)[0].ends_with("break"));
     }
 
@@ -140,7 +161,10 @@ mod tests {
 
     #[test]
     fn the_hash_is_sha_256_in_hex() {
-        assert_eq!(content_hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            content_hash("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 
     proptest! {

@@ -86,7 +86,10 @@ impl Validate for Config {
                 problems.push(key, "must be longer than 0s");
             }
         }
-        for (key, size) in [("index_cache", self.index_cache), ("max_document", self.max_document)] {
+        for (key, size) in [
+            ("index_cache", self.index_cache),
+            ("max_document", self.max_document),
+        ] {
             if size.as_u64() == 0 {
                 problems.push(key, "must be larger than 0 B");
             }

@@ -2,7 +2,7 @@
 //!
 //! Documents are untrusted: every reader is bounded in what it unpacks, runs off the async threads
 //! and within a time limit, and its panics are caught. A reader that overran its limit cannot be
-//! killed; it keeps its permit until it ends, so that at most [`READERS`] threads are ever busy.
+//! killed; it keeps its permit until it ends, so that two threads at most are ever busy with it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -79,13 +79,19 @@ pub enum DocumentError {
     #[error("the document is larger than {0}; split it into smaller ones")]
     TooLarge(ByteSize),
     /// Locked with a password.
-    #[error("the document is protected by a password, or an old .doc; save it without a password, in the newer format")]
+    #[error(
+        "the document is protected by a password, or an old .doc; save it without a password, in the newer format"
+    )]
     Encrypted,
     /// Bytes that are no text in a known encoding.
-    #[error("the document is not UTF-8 text; save it as UTF-8, or check that its format is the right one")]
+    #[error(
+        "the document is not UTF-8 text; save it as UTF-8, or check that its format is the right one"
+    )]
     NotUtf8,
     /// Not what its name says.
-    #[error("the document cannot be read as {format}: {problem}; check that the file is whole and its ending is right")]
+    #[error(
+        "the document cannot be read as {format}: {problem}; check that the file is whole and its ending is right"
+    )]
     Malformed {
         /// What it was read as.
         format: &'static str,
@@ -128,14 +134,19 @@ impl Reader {
     /// A reader of documents of at most `size_limit`, as bytes and as text, that gives up on one
     /// after `time_limit`, the wait for its turn included.
     pub fn new(time_limit: Duration, size_limit: ByteSize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(READERS)), time_limit, size_limit }
+        Self {
+            permits: Arc::new(Semaphore::new(READERS)),
+            time_limit,
+            size_limit,
+        }
     }
 
     /// The text of a document, tidied: never empty, `\n` line ends, no control characters. Dropping
     /// the call abandons it.
     pub async fn read(&self, format: Format, document: Bytes) -> Result<String, DocumentError> {
         let size_limit = self.size_limit;
-        self.off_thread(format, move || text_of(format, &document, size_limit)).await
+        self.off_thread(format, move || text_of(format, &document, size_limit))
+            .await
     }
 
     /// Runs a reader on a thread of its own kind, within the limits.
@@ -144,7 +155,12 @@ impl Reader {
         F: FnOnce() -> Result<String, DocumentError> + Send + 'static,
     {
         let deadline = Instant::now() + self.time_limit;
-        let permit = match tokio::time::timeout_at(deadline, Arc::clone(&self.permits).acquire_owned()).await {
+        let permit = match tokio::time::timeout_at(
+            deadline,
+            Arc::clone(&self.permits).acquire_owned(),
+        )
+        .await
+        {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) | Err(_) => return Err(DocumentError::Busy),
         };
@@ -155,7 +171,10 @@ impl Reader {
         match tokio::time::timeout_at(deadline, reading).await {
             Ok(Ok(text)) => text,
             // The readers of PDF panic on some malformed files.
-            Ok(Err(_panicked)) => Err(DocumentError::Malformed { format: format.name(), problem: "its structure is damaged" }),
+            Ok(Err(_panicked)) => Err(DocumentError::Malformed {
+                format: format.name(),
+                problem: "its structure is damaged",
+            }),
             Err(_) => Err(DocumentError::TooSlow(self.time_limit)),
         }
     }
@@ -180,7 +199,11 @@ fn text_of(format: Format, document: &[u8], limit: ByteSize) -> Result<String, D
     let text = plain::tidy(&text);
     if text.is_empty() {
         let paged = matches!(format, Format::Pdf | Format::Docx);
-        return Err(if paged { DocumentError::NoText } else { DocumentError::Empty });
+        return Err(if paged {
+            DocumentError::NoText
+        } else {
+            DocumentError::Empty
+        });
     }
     if text.len() > most {
         return Err(DocumentError::TooLarge(limit));

@@ -119,10 +119,20 @@ pub struct Importer {
 
 impl Importer {
     /// An importer into a store. Without an embedder chunks are stored without embeddings.
-    pub fn new(store: Arc<dyn KnowledgeStore>, embedder: Option<Arc<Embedder>>, config: Config) -> Self {
+    pub fn new(
+        store: Arc<dyn KnowledgeStore>,
+        embedder: Option<Arc<Embedder>>,
+        config: Config,
+    ) -> Self {
         let reader = Reader::new(config.extraction_limit, config.max_document);
         let running = Arc::new(Semaphore::new(config.concurrent_imports));
-        Self { store, embedder, reader, running, config }
+        Self {
+            store,
+            embedder,
+            reader,
+            running,
+            config,
+        }
     }
 
     /// Imports a document that comes in pieces, telling how far it is; the last progress is
@@ -214,7 +224,10 @@ impl Importer {
             language: language.to_owned(),
         };
         let text = Bytes::copy_from_slice(text.as_bytes());
-        let last = self.import(upload, stream::iter([Ok(text)]))?.try_fold(None, async |_, step| Ok(Some(step))).await?;
+        let last = self
+            .import(upload, stream::iter([Ok(text)]))?
+            .try_fold(None, async |_, step| Ok(Some(step)))
+            .await?;
         match last {
             Some(Progress::Done(summary)) => Ok(summary),
             _ => Ok(Summary::default()),
@@ -222,13 +235,21 @@ impl Importer {
     }
 
     /// The next piece, unless the document becomes too large with it or its sender falls silent.
-    async fn next_piece<S>(&self, pieces: &mut S, received: usize) -> Result<Option<Bytes>, ImportError>
+    async fn next_piece<S>(
+        &self,
+        pieces: &mut S,
+        received: usize,
+    ) -> Result<Option<Bytes>, ImportError>
     where
         S: Stream<Item = Result<Bytes, Box<dyn Error + Send + Sync>>> + Unpin,
     {
         let silence = self.config.upload_silence;
-        let next = timeout(silence, pieces.next()).await.map_err(|_| ImportError::Stalled(silence))?;
-        let Some(piece) = next.transpose().map_err(ImportError::Upload)? else { return Ok(None) };
+        let next = timeout(silence, pieces.next())
+            .await
+            .map_err(|_| ImportError::Stalled(silence))?;
+        let Some(piece) = next.transpose().map_err(ImportError::Upload)? else {
+            return Ok(None);
+        };
         let limit: ByteSize = self.config.max_document;
         if (received + piece.len()) as u64 > limit.as_u64() {
             return Err(DocumentError::TooLarge(limit).into());
@@ -239,7 +260,11 @@ impl Importer {
     /// Cuts a text into chunks, off the async threads: a large one takes a while.
     async fn cut(&self, upload: &Upload, text: String) -> Result<Vec<Chunk>, ImportError> {
         let (words, overlap) = (self.config.chunk_words, self.config.overlap_words);
-        let Upload { file_name, language, .. } = upload.clone();
+        let Upload {
+            file_name,
+            language,
+            ..
+        } = upload.clone();
         let imported_at = SystemTime::now();
         let cut = move || {
             let pieces = chunks::split(&text, words, overlap).into_iter();
@@ -260,7 +285,12 @@ impl Importer {
     }
 
     /// Which chunks want an embedding: those that the bot does not know, or knows without one.
-    async fn wanting(&self, bot: BotId, chunks: &[Chunk], warnings: &mut Vec<String>) -> Result<Wanting, StoreError> {
+    async fn wanting(
+        &self,
+        bot: BotId,
+        chunks: &[Chunk],
+        warnings: &mut Vec<String>,
+    ) -> Result<Wanting, StoreError> {
         let mut known: HashMap<String, Option<String>> = HashMap::new();
         for chunk in self.store.chunks(bot).await? {
             known.insert(chunk.hash, chunk.embedding.map(|embedding| embedding.model));
@@ -272,7 +302,11 @@ impl Importer {
             match known.get(&chunk.hash) {
                 Some(Some(model)) => {
                     wanting.embedded_before.insert(chunk.hash.clone());
-                    other_models += usize::from(self.embedder.as_ref().is_some_and(|embedder| embedder.model() != model));
+                    other_models += usize::from(
+                        self.embedder
+                            .as_ref()
+                            .is_some_and(|embedder| embedder.model() != model),
+                    );
                 }
                 Some(None) | None if seen.insert(&chunk.hash) => wanting.indexes.push(index),
                 Some(None) | None => {}
@@ -296,19 +330,37 @@ struct Wanting {
 }
 
 /// Embeds one batch of chunks.
-async fn embed(embedder: &Embedder, chunks: &mut [Chunk], batch: &[usize]) -> Result<(), crate::embedder::EmbedError> {
-    let texts: Vec<&str> = batch.iter().map(|index| chunks[*index].content.as_str()).collect();
+async fn embed(
+    embedder: &Embedder,
+    chunks: &mut [Chunk],
+    batch: &[usize],
+) -> Result<(), crate::embedder::EmbedError> {
+    let texts: Vec<&str> = batch
+        .iter()
+        .map(|index| chunks[*index].content.as_str())
+        .collect();
     let vectors = embedder.embed(&texts).await?;
     for (index, vector) in batch.iter().zip(vectors) {
-        chunks[*index].embedding = Some(Embedding { model: embedder.model().to_owned(), vector: vector.into() });
+        chunks[*index].embedding = Some(Embedding {
+            model: embedder.model().to_owned(),
+            vector: vector.into(),
+        });
     }
     Ok(())
 }
 
 /// How many of the chunks carry an embedding, now or from before. Chunks of one hash are one.
 fn embedded(chunks: &[Chunk], mut hashes: HashSet<String>) -> u32 {
-    hashes.extend(chunks.iter().filter(|chunk| chunk.embedding.is_some()).map(|chunk| chunk.hash.clone()));
-    chunks.iter().filter(|chunk| hashes.contains(&chunk.hash)).count() as u32
+    hashes.extend(
+        chunks
+            .iter()
+            .filter(|chunk| chunk.embedding.is_some())
+            .map(|chunk| chunk.hash.clone()),
+    );
+    chunks
+        .iter()
+        .filter(|chunk| hashes.contains(&chunk.hash))
+        .count() as u32
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! reciprocal rank. Pure; knows neither stores nor endpoints.
 //!
 //! What counts as a match by words: a passage that shares at least one *content word* with the query,
-//! that is a word that is no stop word ([`terms`]). A query of stop words alone matches nothing by
+//! that is a word that is no stop word (`terms.rs`). A query of stop words alone matches nothing by
 //! words. By vectors, a passage counts whose cosine with the query is above 0.
 
 use std::{collections::HashMap, sync::Arc};
@@ -61,9 +61,14 @@ impl Index {
             let embedding = chunk.embedding.as_ref()?;
             (Some(embedding.model.as_str()) == model).then_some(&*embedding.vector)
         }));
-        let terms = Terms::new(chunks.iter().filter_map(|chunk| Language::of_tag(&chunk.language)));
+        let terms = Terms::new(
+            chunks
+                .iter()
+                .filter_map(|chunk| Language::of_tag(&chunk.language)),
+        );
         let contents: Vec<&str> = chunks.iter().map(|chunk| chunk.content.as_str()).collect();
-        let words = bm25::EmbedderBuilder::with_tokenizer_and_fit_to_corpus(terms, &contents).build();
+        let words =
+            bm25::EmbedderBuilder::with_tokenizer_and_fit_to_corpus(terms, &contents).build();
         let mut scorer = Scorer::new();
         let mut bytes = vectors.bytes();
         for (id, content) in contents.iter().enumerate() {
@@ -76,11 +81,20 @@ impl Index {
             .into_iter()
             .map(|chunk| Entry {
                 content: chunk.content.into(),
-                file_name: names.entry(chunk.file_name).or_insert_with_key(|name| name.as_str().into()).clone(),
+                file_name: names
+                    .entry(chunk.file_name)
+                    .or_insert_with_key(|name| name.as_str().into())
+                    .clone(),
             })
             .collect();
         bytes += entries.len() * size_of::<Entry>();
-        Self { entries, words, scorer, vectors, bytes }
+        Self {
+            entries,
+            words,
+            scorer,
+            vectors,
+            bytes,
+        }
     }
 
     /// Whether it has vectors, so that an embedded query is of use.
@@ -95,9 +109,17 @@ impl Index {
 
     /// The best `kept` passages out of the `nearest` by words and the `nearest` by vector, best first.
     /// Equals keep the order of the chunks.
-    pub fn search(&self, query: &str, vector: Option<&[f32]>, nearest: usize, kept: usize) -> Vec<Hit<'_>> {
+    pub fn search(
+        &self,
+        query: &str,
+        vector: Option<&[f32]>,
+        nearest: usize,
+        kept: usize,
+    ) -> Vec<Hit<'_>> {
         let by_words = self.by_words(query, nearest);
-        let by_vector = vector.map(|vector| self.vectors.nearest(vector, nearest)).unwrap_or_default();
+        let by_vector = vector
+            .map(|vector| self.vectors.nearest(vector, nearest))
+            .unwrap_or_default();
         let mut scores: HashMap<u32, f32> = HashMap::new();
         for ranking in [by_words, by_vector] {
             for (rank, id) in ranking.into_iter().enumerate() {
@@ -109,7 +131,12 @@ impl Index {
         fused
             .into_iter()
             .take(kept)
-            .filter_map(|(id, score)| Some(Hit { entry: self.entries.get(id as usize)?, score }))
+            .filter_map(|(id, score)| {
+                Some(Hit {
+                    entry: self.entries.get(id as usize)?,
+                    score,
+                })
+            })
             .collect()
     }
 
@@ -120,7 +147,11 @@ impl Index {
         let mut matches = self.scorer.matches(&weights);
         matches.retain(|found| found.score > 0.0);
         matches.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-        matches.into_iter().take(nearest).map(|found| found.id).collect()
+        matches
+            .into_iter()
+            .take(nearest)
+            .map(|found| found.id)
+            .collect()
     }
 }
 
@@ -128,7 +159,13 @@ impl Index {
 /// places, which costs memory in a passage and counts a query's term twice.
 fn distinct(weights: Weights<u64>) -> Weights<u64> {
     let mut seen = std::collections::HashSet::with_capacity(weights.len());
-    Weights(weights.0.into_iter().filter(|term| seen.insert(term.index)).collect())
+    Weights(
+        weights
+            .0
+            .into_iter()
+            .filter(|term| seen.insert(term.index))
+            .collect(),
+    )
 }
 
 #[cfg(test)]

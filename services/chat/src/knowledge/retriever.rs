@@ -60,7 +60,13 @@ impl Retriever {
             // Those of earlier revisions are never asked for again.
             .time_to_idle(config.cache_lifetime)
             .build();
-        Self { store, cache, embedder, indexes, config }
+        Self {
+            store,
+            cache,
+            embedder,
+            indexes,
+            config,
+        }
     }
 
     /// The passages of `bot` that belong to `query`, at most `kept` of them. A failure or slowness of
@@ -70,7 +76,10 @@ impl Retriever {
         let revision = self.store.revision(bot).await?;
         let key = self.key(bot, revision, query);
         if let Some(passages) = self.cache.get(&key).await.and_then(|bytes| decode(&bytes)) {
-            return Ok(Retrieved { passages, lexical_only: false });
+            return Ok(Retrieved {
+                passages,
+                lexical_only: false,
+            });
         }
         let index = self.index(bot, revision).await?;
         let (vector, lexical_only) = match &self.embedder {
@@ -86,9 +95,14 @@ impl Retriever {
         let passages = self.search(bot, index, query.to_owned(), vector).await?;
         // What was found without vectors is not kept: the endpoint may be back at the next question.
         if !lexical_only && let Some(bytes) = encode(&passages) {
-            self.cache.put(&key, bytes, self.config.cache_lifetime).await;
+            self.cache
+                .put(&key, bytes, self.config.cache_lifetime)
+                .await;
         }
-        Ok(Retrieved { passages, lexical_only })
+        Ok(Retrieved {
+            passages,
+            lexical_only,
+        })
     }
 
     /// Searches off the async threads: exact search takes milliseconds where a bot knows much.
@@ -121,7 +135,10 @@ impl Retriever {
             return Ok(index);
         }
         let (indexes, store) = (self.indexes.clone(), Arc::clone(&self.store));
-        let model = self.embedder.as_ref().map(|embedder| embedder.model().to_owned());
+        let model = self
+            .embedder
+            .as_ref()
+            .map(|embedder| embedder.model().to_owned());
         let room = self.config.index_cache;
         let building = tokio::spawn(async move {
             let build = async {
@@ -136,13 +153,23 @@ impl Retriever {
             };
             indexes.try_get_with(key, build).await
         });
-        building.await.map_err(|_| unsearchable(bot))?.map_err(shared)
+        building
+            .await
+            .map_err(|_| unsearchable(bot))?
+            .map_err(shared)
     }
 
     fn key(&self, bot: BotId, revision: u64, query: &str) -> String {
-        let model = self.embedder.as_ref().map(|embedder| embedder.model()).unwrap_or_default();
+        let model = self
+            .embedder
+            .as_ref()
+            .map(|embedder| embedder.model())
+            .unwrap_or_default();
         let mut hash = Sha256::new();
-        hash.update(format!("{} {} {model}\n", self.config.nearest, self.config.kept));
+        hash.update(format!(
+            "{} {} {model}\n",
+            self.config.nearest, self.config.kept
+        ));
         for word in query.split_whitespace() {
             hash.update(word.to_lowercase());
             hash.update(" ");
@@ -157,7 +184,9 @@ fn kibibytes(bytes: u64) -> u32 {
 }
 
 fn unsearchable(bot: BotId) -> StoreError {
-    StoreError::Corrupt { what: format!("the knowledge of bot {bot}") }
+    StoreError::Corrupt {
+        what: format!("the knowledge of bot {bot}"),
+    }
 }
 
 /// The error of a build, for each of those who waited for it.
@@ -169,8 +198,10 @@ fn shared(error: Arc<StoreError>) -> StoreError {
 }
 
 fn encode(passages: &[Passage]) -> Option<Bytes> {
-    let rows: Vec<(&str, &str, f32)> =
-        passages.iter().map(|passage| (&*passage.content, &*passage.file_name, passage.score)).collect();
+    let rows: Vec<(&str, &str, f32)> = passages
+        .iter()
+        .map(|passage| (&*passage.content, &*passage.file_name, passage.score))
+        .collect();
     postcard::to_stdvec(&rows).ok().map(Bytes::from)
 }
 
@@ -178,7 +209,11 @@ fn decode(bytes: &[u8]) -> Option<Vec<Passage>> {
     let rows: Vec<(&str, &str, f32)> = postcard::from_bytes(bytes).ok()?;
     Some(
         rows.into_iter()
-            .map(|(content, file_name, score)| Passage { content: content.into(), file_name: file_name.into(), score })
+            .map(|(content, file_name, score)| Passage {
+                content: content.into(),
+                file_name: file_name.into(),
+                score,
+            })
             .collect(),
     )
 }

@@ -100,7 +100,11 @@ impl Config {
             (None, true) => None,
         };
         first
-            .map(|base_url| EndpointConfig { base_url, api_key: self.api_key.clone(), name: self.name.clone() })
+            .map(|base_url| EndpointConfig {
+                base_url,
+                api_key: self.api_key.clone(),
+                name: self.name.clone(),
+            })
             .into_iter()
             .chain(self.fallbacks.iter().cloned())
             .collect()
@@ -114,9 +118,11 @@ impl Config {
         if !(0.0..=2.0).contains(&self.temperature) {
             problems.push("temperature", "must be from 0 to 2");
         }
-        for (key, value) in
-            [("connect", self.connect), ("first_token", self.first_token), ("silence", self.silence)]
-        {
+        for (key, value) in [
+            ("connect", self.connect),
+            ("first_token", self.first_token),
+            ("silence", self.silence),
+        ] {
             if value.is_zero() {
                 problems.push(key, "must be longer than 0s");
             }
@@ -125,7 +131,12 @@ impl Config {
             .base_url
             .iter()
             .map(|url| ("base_url".to_owned(), url))
-            .chain(self.fallbacks.iter().enumerate().map(|(i, f)| (format!("fallbacks.{i}.base_url"), &f.base_url)));
+            .chain(
+                self.fallbacks
+                    .iter()
+                    .enumerate()
+                    .map(|(i, f)| (format!("fallbacks.{i}.base_url"), &f.base_url)),
+            );
         for (key, url) in urls {
             if !matches!(url.scheme(), "http" | "https") {
                 problems.push(key, "must start with http:// or https://");

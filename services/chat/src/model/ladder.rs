@@ -40,12 +40,21 @@ impl Ladder {
             .into_iter()
             .map(|endpoint| {
                 let host = endpoint.base_url.host_str().unwrap_or_default().to_owned();
-                let breaker = Breaker::new(format!("model {}/{}", host, endpoint.name), &config.breaker);
-                let endpoint = Endpoint::new(http.clone(), endpoint, config.temperature, config.max_response.as_u64());
+                let breaker =
+                    Breaker::new(format!("model {}/{}", host, endpoint.name), &config.breaker);
+                let endpoint = Endpoint::new(
+                    http.clone(),
+                    endpoint,
+                    config.temperature,
+                    config.max_response.as_u64(),
+                );
                 Rung { endpoint, breaker }
             })
             .collect();
-        Ok(Self { rungs, config: config.clone() })
+        Ok(Self {
+            rungs,
+            config: config.clone(),
+        })
     }
 
     /// Waits for the first token of the first endpoint that gives one. When all fail, the built-in
@@ -69,20 +78,38 @@ impl Ladder {
     }
 
     fn quote(&self, ask: &Ask, fallback: bool) -> Answering {
-        let deltas = quoted::answer(&ask.passages, ask.prompt.question(), self.config.knowledge_pace);
-        Answering { model: KNOWLEDGE_MODEL.into(), fallback, deltas }
+        let deltas = quoted::answer(
+            &ask.passages,
+            ask.prompt.question(),
+            self.config.knowledge_pace,
+        );
+        Answering {
+            model: KNOWLEDGE_MODEL.into(),
+            fallback,
+            deltas,
+        }
     }
 
     /// Asks one endpoint, again when a retry may help.
     async fn climb(&self, rung: &Rung, place: usize, ask: &Ask) -> Result<Answering, ModelError> {
-        let model = ask.model.as_deref().filter(|_| place == 0).unwrap_or(&rung.endpoint.model);
+        let model = ask
+            .model
+            .as_deref()
+            .filter(|_| place == 0)
+            .unwrap_or(&rung.endpoint.model);
         let mut delays = backoff(&self.config.retry);
         loop {
             if !rung.breaker.permitted() {
                 return Err(ModelError::Open);
             }
             let error = match self.first_token(rung, ask, model).await {
-                Ok(deltas) => return Ok(Answering { model: model.to_owned(), fallback: place > 0, deltas }),
+                Ok(deltas) => {
+                    return Ok(Answering {
+                        model: model.to_owned(),
+                        fallback: place > 0,
+                        deltas,
+                    });
+                }
                 Err(error) => error,
             };
             if error.is_fault() {
@@ -90,7 +117,9 @@ impl Ladder {
             }
             let delay = delays.next().filter(|_| error.is_transient());
             let asked = error.retry_after();
-            let wait = delay.map(|delay| asked.map_or(delay, |asked| asked.max(delay))).filter(|wait| asked.is_none() || *wait <= self.config.retry_after_max);
+            let wait = delay
+                .map(|delay| asked.map_or(delay, |asked| asked.max(delay)))
+                .filter(|wait| asked.is_none() || *wait <= self.config.retry_after_max);
             warn!(endpoint = place, error = &error as &dyn std::error::Error, retry_in = ?wait, "the model gave no first token");
             match wait {
                 Some(wait) => sleep(wait).await,
@@ -100,12 +129,28 @@ impl Ladder {
     }
 
     /// One attempt: the stream, once its first delta has come.
-    async fn first_token(&self, rung: &Rung, ask: &Ask, model: &str) -> Result<DeltaStream, ModelError> {
+    async fn first_token(
+        &self,
+        rung: &Rung,
+        ask: &Ask,
+        model: &str,
+    ) -> Result<DeltaStream, ModelError> {
         let slow = |_| ModelError::SlowFirstToken(self.config.first_token);
         let deadline = Instant::now() + self.config.first_token;
-        let mut deltas = timeout_at(deadline, rung.endpoint.start(ask, model)).await.map_err(slow)??;
-        let first = timeout_at(deadline, deltas.next()).await.map_err(slow)?.unwrap_or(Err(ModelError::Unfinished))?;
-        let rest = paced(deltas, self.config.silence, self.config.usage_wait, rung.breaker.clone(), first.clone());
+        let mut deltas = timeout_at(deadline, rung.endpoint.start(ask, model))
+            .await
+            .map_err(slow)??;
+        let first = timeout_at(deadline, deltas.next())
+            .await
+            .map_err(slow)?
+            .unwrap_or(Err(ModelError::Unfinished))?;
+        let rest = paced(
+            deltas,
+            self.config.silence,
+            self.config.usage_wait,
+            rung.breaker.clone(),
+            first.clone(),
+        );
         Ok(stream::iter([Ok(first)]).chain(rest).boxed())
     }
 }
@@ -124,7 +169,11 @@ fn paced(
         finished: bool,
         over: bool,
     }
-    let start = Pace { deltas, finished: matches!(first, Delta::Finish(_)), over: false };
+    let start = Pace {
+        deltas,
+        finished: matches!(first, Delta::Finish(_)),
+        over: false,
+    };
     stream::unfold(start, move |mut pace| {
         let breaker = breaker.clone();
         async move {

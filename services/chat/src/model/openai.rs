@@ -13,8 +13,9 @@ use std::{
 };
 
 use async_openai::types::chat::{
-    ChatCompletionRequestAssistantMessage, ChatCompletionRequestMessage, ChatCompletionRequestSystemMessage,
-    ChatCompletionRequestUserMessage, ChatCompletionStreamOptions, CreateChatCompletionRequest,
+    ChatCompletionRequestAssistantMessage, ChatCompletionRequestMessage,
+    ChatCompletionRequestSystemMessage, ChatCompletionRequestUserMessage,
+    ChatCompletionStreamOptions, CreateChatCompletionRequest,
 };
 use bytes::Bytes;
 use eventsource_stream::{EventStream, EventStreamError, Eventsource as _};
@@ -43,9 +44,24 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) fn new(http: reqwest::Client, config: EndpointConfig, temperature: f64, max_response: u64) -> Self {
-        let url = format!("{}/chat/completions", config.base_url.as_str().trim_end_matches('/'));
-        Self { http, url, api_key: config.api_key, model: config.name, default_temperature: temperature as f32, max_response }
+    pub(crate) fn new(
+        http: reqwest::Client,
+        config: EndpointConfig,
+        temperature: f64,
+        max_response: u64,
+    ) -> Self {
+        let url = format!(
+            "{}/chat/completions",
+            config.base_url.as_str().trim_end_matches('/')
+        );
+        Self {
+            http,
+            url,
+            api_key: config.api_key,
+            model: config.name,
+            default_temperature: temperature as f32,
+            max_response,
+        }
     }
 
     /// Sends the request and waits for the response's headers. Has no time limit but the connection's
@@ -64,12 +80,19 @@ impl Endpoint {
         }
         let response = request.send().await.map_err(|error| {
             let error = error.without_url();
-            if error.is_connect() { ModelError::Unreachable(error) } else { ModelError::Interrupted(error.into()) }
+            if error.is_connect() {
+                ModelError::Unreachable(error)
+            } else {
+                ModelError::Interrupted(error.into())
+            }
         })?;
         if response.status() != StatusCode::OK {
             return Err(refusal(response).await);
         }
-        let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
         if let Some(other) = content_type.filter(|value| !value.starts_with("text/event-stream")) {
             let other = other.to_owned();
             let message = error_message(response).await;
@@ -77,7 +100,12 @@ impl Endpoint {
         }
         let body: BodyStream = Box::pin(response.bytes_stream());
         Ok(Deltas {
-            events: Measured { body, left: self.max_response, limit: self.max_response }.eventsource(),
+            events: Measured {
+                body,
+                left: self.max_response,
+                limit: self.max_response,
+            }
+            .eventsource(),
             queued: Vec::new(),
             finished: false,
             ended: false,
@@ -87,11 +115,22 @@ impl Endpoint {
     fn request(&self, ask: &Ask, model: &str) -> CreateChatCompletionRequest {
         CreateChatCompletionRequest {
             model: model.to_owned(),
-            messages: ask.prompt.messages.iter().map(|(role, text)| message(*role, text)).collect(),
-            temperature: Some(ask.temperature.map_or(self.default_temperature, |value| value as f32)),
+            messages: ask
+                .prompt
+                .messages
+                .iter()
+                .map(|(role, text)| message(*role, text))
+                .collect(),
+            temperature: Some(
+                ask.temperature
+                    .map_or(self.default_temperature, |value| value as f32),
+            ),
             max_completion_tokens: ask.max_tokens,
             stream: Some(true),
-            stream_options: Some(ChatCompletionStreamOptions { include_usage: Some(true), include_obfuscation: None }),
+            stream_options: Some(ChatCompletionStreamOptions {
+                include_usage: Some(true),
+                include_obfuscation: None,
+            }),
             ..CreateChatCompletionRequest::default()
         }
     }
@@ -110,16 +149,27 @@ async fn refusal(response: Response) -> ModelError {
     let retry_after = retry_after(response.headers());
     match status {
         StatusCode::TOO_MANY_REQUESTS => ModelError::Throttled { retry_after },
-        StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT => ModelError::Failing { status: status.as_u16(), retry_after },
-        _ if status.is_server_error() => ModelError::Failing { status: status.as_u16(), retry_after },
-        _ => ModelError::Refused { status: status.as_u16(), reason: error_message(response).await },
+        StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT => ModelError::Failing {
+            status: status.as_u16(),
+            retry_after,
+        },
+        _ if status.is_server_error() => ModelError::Failing {
+            status: status.as_u16(),
+            retry_after,
+        },
+        _ => ModelError::Refused {
+            status: status.as_u16(),
+            reason: error_message(response).await,
+        },
     }
 }
 
 /// Seconds or milliseconds, as providers send them. The HTTP date form is not in use among them.
 fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = number("retry-after-ms").map(|ms| ms / 1000.0).or_else(|| number("retry-after"))?;
+    let seconds = number("retry-after-ms")
+        .map(|ms| ms / 1000.0)
+        .or_else(|| number("retry-after"))?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 
@@ -149,7 +199,10 @@ struct ErrorBody {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum WireError {
-    Object { code: Option<serde_json::Value>, r#type: Option<String> },
+    Object {
+        code: Option<serde_json::Value>,
+        r#type: Option<String>,
+    },
     Other(serde::de::IgnoredAny),
 }
 
@@ -158,7 +211,10 @@ impl WireError {
     fn text(&self) -> String {
         match self {
             Self::Object { code, r#type } => {
-                let code = code.as_ref().map(ToString::to_string).unwrap_or_else(|| "no code".into());
+                let code = code
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_else(|| "no code".into());
                 format!("{} ({code})", r#type.as_deref().unwrap_or("error"))
             }
             Self::Other(_) => "an error without type or code".into(),
@@ -254,14 +310,17 @@ impl Stream for Deltas {
                 Some(Ok(event)) if event.data == "[DONE]" => None,
                 Some(Ok(event)) => match decode(&event.data) {
                     Ok(deltas) => {
-                        self.finished |= deltas.iter().any(|delta| matches!(delta, Delta::Finish(_)));
+                        self.finished |=
+                            deltas.iter().any(|delta| matches!(delta, Delta::Finish(_)));
                         self.queued = deltas;
                         self.queued.reverse();
                         continue;
                     }
                     Err(error) => Some(error),
                 },
-                Some(Err(EventStreamError::Transport(BodyError::TooLarge(limit)))) => Some(ModelError::TooLarge(limit)),
+                Some(Err(EventStreamError::Transport(BodyError::TooLarge(limit)))) => {
+                    Some(ModelError::TooLarge(limit))
+                }
                 Some(Err(error)) => Some(ModelError::Interrupted(error.into())),
                 None => None,
             };
@@ -284,7 +343,11 @@ fn decode(data: &str) -> Result<Vec<Delta>, ModelError> {
     let mut deltas = Vec::with_capacity(1);
     if let Some(choice) = chunk.choices.into_iter().next() {
         // A refusal is the model's answer too: it is text for the visitor.
-        let text = choice.delta.content.filter(|text| !text.is_empty()).or(choice.delta.refusal);
+        let text = choice
+            .delta
+            .content
+            .filter(|text| !text.is_empty())
+            .or(choice.delta.refusal);
         deltas.extend(text.filter(|text| !text.is_empty()).map(Delta::Text));
         deltas.extend(choice.finish_reason.map(|reason| {
             Delta::Finish(match reason.as_str() {
@@ -296,7 +359,11 @@ fn decode(data: &str) -> Result<Vec<Delta>, ModelError> {
         }));
     }
     deltas.extend(chunk.usage.map(|usage| {
-        Delta::Usage(Usage { prompt: usage.prompt_tokens, completion: usage.completion_tokens, estimated: false })
+        Delta::Usage(Usage {
+            prompt: usage.prompt_tokens,
+            completion: usage.completion_tokens,
+            estimated: false,
+        })
     }));
     Ok(deltas)
 }
@@ -310,19 +377,40 @@ mod tests {
         let text = decode(r#"{"choices":[{"delta":{"content":"hé"}}]}"#).unwrap();
         assert_eq!(text, [Delta::Text("hé".into())]);
         let last = decode(r#"{"choices":[{"delta":{},"finish_reason":"length"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}"#).unwrap();
-        assert_eq!(last, [Delta::Finish(Finish::Length), Delta::Usage(Usage { prompt: 3, completion: 2, estimated: false })]);
+        assert_eq!(
+            last,
+            [
+                Delta::Finish(Finish::Length),
+                Delta::Usage(Usage {
+                    prompt: 3,
+                    completion: 2,
+                    estimated: false
+                })
+            ]
+        );
         assert_eq!(decode(r#"{"choices":[],"usage":null}"#).unwrap(), []);
-        assert!(matches!(decode(r#"{"error":{"message":"secret prompt","type":"server_error","code":500}}"#), Err(ModelError::Reported(text)) if text == "server_error (500)"));
+        assert!(
+            matches!(decode(r#"{"error":{"message":"secret prompt","type":"server_error","code":500}}"#), Err(ModelError::Reported(text)) if text == "server_error (500)")
+        );
         assert!(matches!(decode("{"), Err(ModelError::Malformed(_))));
     }
 
     #[test]
     fn retry_after_is_read_in_seconds_and_milliseconds() {
         let headers = |name: &'static str, value: &'static str| {
-            header::HeaderMap::from_iter([(header::HeaderName::from_static(name), header::HeaderValue::from_static(value))])
+            header::HeaderMap::from_iter([(
+                header::HeaderName::from_static(name),
+                header::HeaderValue::from_static(value),
+            )])
         };
-        assert_eq!(retry_after(&headers("retry-after", "2")), Some(Duration::from_secs(2)));
-        assert_eq!(retry_after(&headers("retry-after-ms", "150")), Some(Duration::from_millis(150)));
+        assert_eq!(
+            retry_after(&headers("retry-after", "2")),
+            Some(Duration::from_secs(2))
+        );
+        assert_eq!(
+            retry_after(&headers("retry-after-ms", "150")),
+            Some(Duration::from_millis(150))
+        );
         assert_eq!(retry_after(&headers("retry-after", "-1")), None);
         assert_eq!(retry_after(&headers("retry-after", "soon")), None);
     }

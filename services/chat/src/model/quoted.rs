@@ -16,8 +16,7 @@ const MAX_PARAGRAPHS: usize = 3;
 /// A paragraph is quoted beside the best one when it fits at least this share as well.
 const SHARE_OF_BEST: f32 = 0.6;
 
-const NOTHING_FOUND: &str =
-    "I could not find anything about that in what I know. Could you put the question in other words?";
+const NOTHING_FOUND: &str = "I could not find anything about that in what I know. Could you put the question in other words?";
 
 /// Streams the answer, one word a delta, `pace` apart.
 pub(super) fn answer(passages: &[Passage], question: &str, pace: Duration) -> DeltaStream {
@@ -32,7 +31,10 @@ pub(super) fn answer(passages: &[Passage], question: &str, pace: Duration) -> De
             }
             Ok(Delta::Text(word))
         })
-        .chain(stream::iter([Ok(Delta::Finish(Finish::Stop)), Ok(Delta::Usage(usage))]))
+        .chain(stream::iter([
+            Ok(Delta::Finish(Finish::Stop)),
+            Ok(Delta::Usage(usage)),
+        ]))
         .boxed()
 }
 
@@ -48,7 +50,11 @@ fn compose(passages: &[Passage], question: &str) -> String {
     let mut headings: Vec<&str> = Vec::new();
     for (rank, passage) in passages.iter().enumerate() {
         for paragraph in paragraphs_of(&passage.content) {
-            headings.extend(paragraph.heading.filter(|heading| !headings.contains(heading)));
+            headings.extend(
+                paragraph
+                    .heading
+                    .filter(|heading| !headings.contains(heading)),
+            );
             if paragraphs.iter().any(|known| known.text == paragraph.text) {
                 continue;
             }
@@ -57,11 +63,17 @@ fn compose(passages: &[Passage], question: &str) -> String {
         }
     }
     paragraphs.sort_by(|a, b| b.fit.total_cmp(&a.fit));
-    let Some(best) = paragraphs.first() else { return NOTHING_FOUND.into() };
+    let Some(best) = paragraphs.first() else {
+        return NOTHING_FOUND.into();
+    };
     let floor = best.fit * SHARE_OF_BEST;
     let mut quoted = String::new();
     let mut used: Vec<&str> = Vec::new();
-    for paragraph in paragraphs.iter().take(MAX_PARAGRAPHS).take_while(|paragraph| paragraph.fit >= floor) {
+    for paragraph in paragraphs
+        .iter()
+        .take(MAX_PARAGRAPHS)
+        .take_while(|paragraph| paragraph.fit >= floor)
+    {
         let room = MAX_QUOTED.saturating_sub(quoted.chars().count());
         let text = whole_sentences(paragraph.text, room);
         if text.is_empty() {
@@ -73,7 +85,11 @@ fn compose(passages: &[Passage], question: &str) -> String {
         quoted.push_str(text);
         used.extend(paragraph.heading);
     }
-    let others: Vec<&str> = headings.into_iter().filter(|heading| !used.contains(heading)).take(3).collect();
+    let others: Vec<&str> = headings
+        .into_iter()
+        .filter(|heading| !used.contains(heading))
+        .take(3)
+        .collect();
     if !others.is_empty() {
         quoted.push_str("\n\n[SUGGESTIONS: ");
         quoted.push_str(&others.join(" | "));
@@ -85,20 +101,28 @@ fn compose(passages: &[Passage], question: &str) -> String {
 /// Paragraphs with the Markdown heading they stand under.
 fn paragraphs_of(content: &str) -> impl Iterator<Item = Paragraph<'_>> {
     let mut heading = None;
-    content.split("\n\n").flat_map(|block| {
-        // A heading directly above its text, without a blank line, is common in Markdown.
-        match block.trim().split_once('\n') {
-            Some((first, rest)) if first.starts_with('#') => vec![first, rest],
-            _ => vec![block],
-        }
-    }).filter_map(move |block| {
-        let block = block.trim();
-        if block.starts_with('#') && !block.contains('\n') {
-            heading = Some(block.trim_start_matches('#').trim()).filter(|heading| !heading.contains(['|', ']']));
-            return None;
-        }
-        (!block.is_empty()).then_some(Paragraph { text: block, heading, fit: 0.0 })
-    })
+    content
+        .split("\n\n")
+        .flat_map(|block| {
+            // A heading directly above its text, without a blank line, is common in Markdown.
+            match block.trim().split_once('\n') {
+                Some((first, rest)) if first.starts_with('#') => vec![first, rest],
+                _ => vec![block],
+            }
+        })
+        .filter_map(move |block| {
+            let block = block.trim();
+            if block.starts_with('#') && !block.contains('\n') {
+                heading = Some(block.trim_start_matches('#').trim())
+                    .filter(|heading| !heading.contains(['|', ']']));
+                return None;
+            }
+            (!block.is_empty()).then_some(Paragraph {
+                text: block,
+                heading,
+                fit: 0.0,
+            })
+        })
 }
 
 /// The share of the question's words that a paragraph or its heading has; the heading counts twice.
@@ -142,14 +166,23 @@ mod tests {
     use super::*;
 
     fn passage(content: &str) -> Passage {
-        Passage { content: content.into(), file_name: "a.md".into(), score: 1.0 }
+        Passage {
+            content: content.into(),
+            file_name: "a.md".into(),
+            score: 1.0,
+        }
     }
 
     #[test]
     fn the_paragraph_that_fits_is_quoted_and_other_headings_are_suggested() {
-        let passages = [passage("# Ports\n\nThe gateway listens on port 5000.\n\n# Limits\n\nA turn may take two minutes.")];
+        let passages = [passage(
+            "# Ports\n\nThe gateway listens on port 5000.\n\n# Limits\n\nA turn may take two minutes.",
+        )];
         let answer = compose(&passages, "Which port does the gateway use?");
-        assert!(answer.starts_with("The gateway listens on port 5000."), "{answer}");
+        assert!(
+            answer.starts_with("The gateway listens on port 5000."),
+            "{answer}"
+        );
         assert!(answer.ends_with("[SUGGESTIONS: Limits]"), "{answer}");
     }
 
@@ -160,7 +193,10 @@ mod tests {
 
     #[tokio::test]
     async fn it_streams_word_by_word_and_finishes() {
-        let deltas: Vec<_> = answer(&[passage("One two three.")], "two", Duration::ZERO).map(Result::unwrap).collect().await;
+        let deltas: Vec<_> = answer(&[passage("One two three.")], "two", Duration::ZERO)
+            .map(Result::unwrap)
+            .collect()
+            .await;
         assert_eq!(deltas.len(), 5);
         assert_eq!(deltas[0], Delta::Text("One ".into()));
         assert_eq!(deltas[3], Delta::Finish(Finish::Stop));

@@ -21,7 +21,11 @@ pub(super) struct Ending {
 
 impl Answer {
     pub(super) fn limited_to(characters: usize) -> Self {
-        Self { tags: TagFilter::new(), limit: AnswerLimit::new(characters), untagged: String::new() }
+        Self {
+            tags: TagFilter::new(),
+            limit: AnswerLimit::new(characters),
+            untagged: String::new(),
+        }
     }
 
     /// Takes a model's piece; what may be sent of it, possibly nothing, and whether the answer is full.
@@ -40,6 +44,10 @@ impl Answer {
         let suggestions = self.tags.finish(&mut self.untagged);
         let cut = self.limit.push(&self.untagged, &mut text);
         self.limit.finish(&mut text);
-        Ending { text, suggestions, cut }
+        Ending {
+            text,
+            suggestions,
+            cut,
+        }
     }
 }

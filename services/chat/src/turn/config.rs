@@ -48,7 +48,10 @@ impl Config {
             problems.push("total", "must be longer than 0s");
         }
         if !(1..=MAX_ANSWER_CHARACTERS).contains(&self.answer_characters) {
-            problems.push("answer_characters", format!("must be from 1 to {MAX_ANSWER_CHARACTERS}"));
+            problems.push(
+                "answer_characters",
+                format!("must be from 1 to {MAX_ANSWER_CHARACTERS}"),
+            );
         }
         if self.history_messages > 50 {
             problems.push("history_messages", "must be at most 50");

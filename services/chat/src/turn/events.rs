@@ -16,14 +16,22 @@ pub(super) struct Events {
 
 impl Events {
     pub(super) fn of(turn: Uuid) -> Self {
-        Self { turn: turn.to_string(), next: 0 }
+        Self {
+            turn: turn.to_string(),
+            next: 0,
+        }
     }
 
     /// The next event, made now.
     pub(super) fn next(&mut self, event: Event) -> TurnEvent {
         let sequence = self.next;
         self.next += 1;
-        TurnEvent { turn_id: self.turn.clone(), sequence, time: Some(SystemTime::now().into()), event: Some(event) }
+        TurnEvent {
+            turn_id: self.turn.clone(),
+            sequence,
+            time: Some(SystemTime::now().into()),
+            event: Some(event),
+        }
     }
 }
 
@@ -43,14 +51,35 @@ impl From<Notice> for Event {
     fn from(notice: Notice) -> Self {
         let (code, message) = match notice {
             Notice::ModelFallback => ("model_fallback", "Another model than usual is answering."),
-            Notice::ModelAway => ("model_away", "The language model is away; this answer quotes what the chatbot knows."),
-            Notice::KnowledgeUnavailable => ("knowledge_unavailable", "The chatbot's knowledge could not be read; this answer does without it."),
-            Notice::EmbeddingsUnavailable => ("embeddings_unavailable", "The chatbot's knowledge was searched by words alone."),
-            Notice::HistoryUnavailable => ("history_unavailable", "The conversation so far could not be read; this answer does without it."),
-            Notice::HistoryNotSaved => ("history_not_saved", "This exchange could not be saved; later answers may not know of it."),
-            Notice::ContentFiltered => ("content_filtered", "The model's content filter ended this answer."),
+            Notice::ModelAway => (
+                "model_away",
+                "The language model is away; this answer quotes what the chatbot knows.",
+            ),
+            Notice::KnowledgeUnavailable => (
+                "knowledge_unavailable",
+                "The chatbot's knowledge could not be read; this answer does without it.",
+            ),
+            Notice::EmbeddingsUnavailable => (
+                "embeddings_unavailable",
+                "The chatbot's knowledge was searched by words alone.",
+            ),
+            Notice::HistoryUnavailable => (
+                "history_unavailable",
+                "The conversation so far could not be read; this answer does without it.",
+            ),
+            Notice::HistoryNotSaved => (
+                "history_not_saved",
+                "This exchange could not be saved; later answers may not know of it.",
+            ),
+            Notice::ContentFiltered => (
+                "content_filtered",
+                "The model's content filter ended this answer.",
+            ),
         };
-        Event::Warning(Warning { code: code.into(), message: message.into() })
+        Event::Warning(Warning {
+            code: code.into(),
+            message: message.into(),
+        })
     }
 }
 
@@ -72,7 +101,9 @@ impl Fault {
             ModelError::SlowFirstToken(_) | ModelError::Silent(_) => Self::ModelTimeout,
             _ if text_was_sent => Self::AnswerIncomplete,
             ModelError::Refused { .. } => Self::ModelRefused,
-            ModelError::Unfinished | ModelError::Interrupted(_) | ModelError::TooLarge(_) => Self::AnswerIncomplete,
+            ModelError::Unfinished | ModelError::Interrupted(_) | ModelError::TooLarge(_) => {
+                Self::AnswerIncomplete
+            }
             _ => Self::ModelUnavailable,
         }
     }
@@ -93,14 +124,22 @@ impl Fault {
 impl From<Fault> for Event {
     fn from(fault: Fault) -> Self {
         let message = match fault {
-            Fault::ModelUnavailable => "The language model cannot be reached right now. Please try again in a moment.",
+            Fault::ModelUnavailable => {
+                "The language model cannot be reached right now. Please try again in a moment."
+            }
             Fault::ModelTimeout => "The language model took too long. Please try again.",
             Fault::ModelRefused => "The language model did not accept this question.",
             Fault::AnswerIncomplete => "The answer was cut off before its end. Please try again.",
-            Fault::TurnTimeout => "The answer took longer than it may. Please try again with a shorter question.",
+            Fault::TurnTimeout => {
+                "The answer took longer than it may. Please try again with a shorter question."
+            }
             Fault::ServerShutdown => "The server is shutting down. Please ask again.",
         };
         let can_retry = fault != Fault::ModelRefused;
-        Event::Error(Failure { code: fault.code().into(), message: message.into(), can_retry })
+        Event::Error(Failure {
+            code: fault.code().into(),
+            message: message.into(),
+            can_retry,
+        })
     }
 }

@@ -87,13 +87,19 @@ impl Record {
     }
 
     /// Submits the bot's message and writes the log line. The two promises: question and answer.
-    pub(super) fn settle(&mut self, outcome: Outcome, reason: &str, tokens: Option<u32>) -> Vec<Saved> {
+    pub(super) fn settle(
+        &mut self,
+        outcome: Outcome,
+        reason: &str,
+        tokens: Option<u32>,
+    ) -> Vec<Saved> {
         self.settled = true;
         self.message.time = SystemTime::now();
         self.message.outcome = Some(outcome);
         self.message.tokens = tokens;
+        // Entered, not named as the parent: the JSON format lists the current spans alone.
+        let _turn = self.span.enter();
         info!(
-            parent: &self.span,
             outcome = outcome.as_str(),
             reason,
             model = self.model,

@@ -41,8 +41,18 @@ impl Running {
         if turns.len() >= most {
             return None;
         }
-        turns.insert(turn, Turn { session, stop: stop.clone() });
-        Some(Listed { running: self.clone(), turn, stop })
+        turns.insert(
+            turn,
+            Turn {
+                session,
+                stop: stop.clone(),
+            },
+        );
+        Some(Listed {
+            running: self.clone(),
+            turn,
+            stop,
+        })
     }
 
     /// Tells turns to stop; how many had not been told before.

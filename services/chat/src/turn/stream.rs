@@ -9,8 +9,8 @@ use futures::{
 };
 use tracing::{Instrument as _, warn};
 use troika_proto::chat::v1::{
-    Close, Complete, Connected, FinishReason, Metadata, StatusChanged, Suggestions, Text, TurnEvent, Usage as WireUsage,
-    turn_event::Event,
+    Close, Complete, Connected, FinishReason, Metadata, StatusChanged, Suggestions, Text,
+    TurnEvent, Usage as WireUsage, turn_event::Event,
 };
 use unicode_segmentation::UnicodeSegmentation as _;
 use uuid::Uuid;
@@ -37,18 +37,34 @@ enum Ended {
 
 /// How the answer came to its end.
 enum End {
-    Finished { reason: FinishReason, usage: Option<Usage> },
+    Finished {
+        reason: FinishReason,
+        usage: Option<Usage>,
+    },
     Failed(Fault),
     Ended(Ended),
 }
 
 pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = TurnEvent> + Send {
-    let Accepted { id, started, question, bot, language, request, gathering, mut record } = turn;
+    let Accepted {
+        id,
+        started,
+        question,
+        bot,
+        language,
+        request,
+        gathering,
+        mut record,
+    } = turn;
     let span = record.span.clone();
     let mut number = Events::of(id);
     let config = turns.config.clone();
     let total = bot.limits.turn.unwrap_or(config.total).min(config.total);
-    let characters = bot.limits.answer_characters.unwrap_or(config.answer_characters).min(config.answer_characters);
+    let characters = bot
+        .limits
+        .answer_characters
+        .unwrap_or(config.answer_characters)
+        .min(config.answer_characters);
 
     stream! {
         let mut ended = Box::pin(ended(turns.clone(), record.listed.stop.clone(), started + total));
@@ -204,7 +220,12 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
 /// Stores the partial answer and returns the events that end a turn without a whole one.
 async fn failed(record: &mut super::Record, config: &super::Config, fault: Fault) -> Vec<Event> {
     let mut events = Vec::with_capacity(3);
-    if !saved(record.settle(Outcome::Failed, fault.code(), None), config.save).await {
+    if !saved(
+        record.settle(Outcome::Failed, fault.code(), None),
+        config.save,
+    )
+    .await
+    {
         events.push(Notice::HistoryNotSaved.into());
     }
     events.push(fault.into());
@@ -216,11 +237,17 @@ async fn failed(record: &mut super::Record, config: &super::Config, fault: Fault
 }
 
 fn close(reason: &str, message: &str) -> Event {
-    Event::Close(Close { reason: reason.into(), message: message.into() })
+    Event::Close(Close {
+        reason: reason.into(),
+        message: message.into(),
+    })
 }
 
 async fn saved(promises: Vec<Saved>, limit: Duration) -> bool {
-    join_all(promises.into_iter().map(|promise| promise.within(limit))).await.into_iter().all(|saved| saved)
+    join_all(promises.into_iter().map(|promise| promise.within(limit)))
+        .await
+        .into_iter()
+        .all(|saved| saved)
 }
 
 fn count<'a>(items: impl Iterator<Item = &'a str>) -> u32 {
@@ -228,7 +255,11 @@ fn count<'a>(items: impl Iterator<Item = &'a str>) -> u32 {
 }
 
 /// Resolves when the turn is to end from outside. Made once a turn and polled beside every token.
-async fn ended(turns: Arc<Turns>, stop: tokio_util::sync::CancellationToken, deadline: std::time::Instant) -> Ended {
+async fn ended(
+    turns: Arc<Turns>,
+    stop: tokio_util::sync::CancellationToken,
+    deadline: std::time::Instant,
+) -> Ended {
     tokio::select! {
         () = stop.cancelled() => Ended::Stopped,
         () = turns.drain.ending() => Ended::Draining,
@@ -237,7 +268,10 @@ async fn ended(turns: Arc<Turns>, stop: tokio_util::sync::CancellationToken, dea
 }
 
 /// Waits for `work`, unless the turn ends first: then the work is dropped.
-async fn unless<T>(ended: &mut Pin<Box<impl Future<Output = Ended>>>, work: impl Future<Output = T>) -> Result<T, Ended> {
+async fn unless<T>(
+    ended: &mut Pin<Box<impl Future<Output = Ended>>>,
+    work: impl Future<Output = T>,
+) -> Result<T, Ended> {
     let work = std::pin::pin!(work);
     match select(ended, work).await {
         Either::Left((ended, _)) => Err(ended),

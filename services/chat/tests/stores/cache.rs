@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use troika_chat::cache::{Cache, memory::MemoryCache, redis::RedisCache};
 
-use crate::{engines, processes};
+use troika_tests::servers;
+
+use crate::engines;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -83,7 +85,7 @@ macro_rules! over_every_cache {
         mod redis {$(
             #[tokio::test]
             async fn $contract() {
-                let server = crate::processes::redis();
+                let server = troika_tests::servers::redis();
                 let cache = super::redis_cache(server.port, "test:").await;
                 super::$contract(&cache).await;
             }
@@ -120,7 +122,7 @@ async fn redis_cache(port: u16, prefix: &str) -> RedisCache {
 
 #[tokio::test]
 async fn caches_with_different_prefixes_share_a_redis_without_meeting() {
-    let server = processes::redis();
+    let server = servers::redis();
     let one = redis_cache(server.port, "one:").await;
     let two = redis_cache(server.port, "two:").await;
     one.put("key", Bytes::from_static(b"1"), LONG).await;
@@ -130,7 +132,7 @@ async fn caches_with_different_prefixes_share_a_redis_without_meeting() {
 
 #[tokio::test]
 async fn a_redis_that_dies_is_a_miss_and_nothing_more() {
-    let server = processes::redis();
+    let server = servers::redis();
     let cache = redis_cache(server.port, "test:").await;
     cache.put("key", Bytes::from_static(b"value"), LONG).await;
     drop(server);

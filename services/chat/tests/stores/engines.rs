@@ -9,7 +9,7 @@ use troika_chassis::{
 };
 use troika_chat::store::{embedded::Embedded, indexes, mongo::MongoStore};
 
-use crate::processes::{self, Server};
+use troika_tests::servers::{self, Server};
 
 /// The time limit of a call in the tests of engines that do not answer.
 pub(crate) const SHORT: Duration = Duration::from_millis(400);
@@ -38,7 +38,7 @@ pub(crate) struct MongoEngine {
 
 /// An empty database without indexes.
 pub(crate) async fn mongo() -> MongoEngine {
-    let server = processes::mongodb();
+    let server = servers::mongodb();
     let config = mongo_config(([127, 0, 0, 1], server.port).into());
     let mongo = Mongo::connect(&config).await.unwrap();
     MongoEngine {

@@ -39,5 +39,4 @@ mod existing_knowledge;
 mod indexes;
 mod knowledge;
 mod messages;
-mod processes;
 mod unreachable;

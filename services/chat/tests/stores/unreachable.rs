@@ -14,13 +14,13 @@ use troika_chat::{
     knowledge::KnowledgeStore,
     store::{StoreError, indexes, mongo::MongoStore},
 };
+use troika_tests::servers;
 
 use crate::{
     bots::bot,
     engines::{self, SHORT},
     knowledge::chunk,
     messages::{BOT, message},
-    processes,
 };
 
 /// The time limit of a call and some for a busy machine.
@@ -96,13 +96,13 @@ macro_rules! on_both {
         mod when_refused {$(
             #[tokio::test]
             async fn $behaviour() {
-                super::$behaviour(crate::processes::refusing()).await;
+                super::$behaviour(troika_tests::servers::refusing()).await;
             }
         )+}
         mod when_never_answered {$(
             #[tokio::test]
             async fn $behaviour() {
-                let listener = crate::processes::hanging();
+                let listener = troika_tests::servers::hanging();
                 super::$behaviour(listener.local_addr().unwrap()).await;
             }
         )+}
@@ -119,7 +119,7 @@ on_both!(
 
 #[tokio::test]
 async fn what_an_unreachable_server_is_said_to_be_holds_no_content() {
-    let store = MongoStore::new(engines::mongo_at(processes::refusing()).await);
+    let store = MongoStore::new(engines::mongo_at(servers::refusing()).await);
     let error = store
         .append(&[message("a visitor's secret", 1)])
         .await

@@ -12,11 +12,8 @@ use crate::exit::{Exit, Failure};
 /// # Errors
 /// When it is taken, not of this machine, or not allowed.
 pub(super) async fn chat(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let change = format!(
-        "TROIKA_CHAT__LISTEN={}:0 or chat.listen in troika.toml",
-        shown_host(address)
-    );
-    bind(address, "chat", &change).await
+    let change = "TROIKA_CHAT__LISTEN=127.0.0.1:0 or chat.listen in troika.toml";
+    bind(address, "chat", change).await
 }
 
 /// Binds the gateway's address.
@@ -50,13 +47,6 @@ async fn bind(address: SocketAddr, role: &str, change: &str) -> Result<TcpListen
             "set another address with {change} (port 0 takes a free one)"
         ))
     })
-}
-
-fn shown_host(address: SocketAddr) -> String {
-    match address {
-        SocketAddr::V4(address) => address.ip().to_string(),
-        SocketAddr::V6(address) => format!("[{}]", address.ip()),
-    }
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl Report {
     /// When standard output cannot be written.
     pub(super) fn announce(&self) -> Result<(), Failure> {
         if output::stderr_is_terminal() {
-            output::aside(&welcome::text(self));
+            output::aside(&welcome::text(self, &program()));
         }
         output::line(&self.line())
     }
@@ -134,6 +134,11 @@ impl Chat {
             },
         }
     }
+}
+
+/// How this program was called.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "troika".into())
 }
 
 fn http(listen: SocketAddr) -> String {

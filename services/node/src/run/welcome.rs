@@ -3,8 +3,9 @@
 
 use super::ready::{Engine, Report};
 
-/// The text, several lines long.
-pub(super) fn text(report: &Report) -> String {
+/// The text, several lines long. `program` is how this program was called, so that what is shown can be
+/// copied.
+pub(super) fn text(report: &Report, program: &str) -> String {
     let mut lines = vec![
         format!("\n  troika {}", env!("CARGO_PKG_VERSION")),
         String::new(),
@@ -13,14 +14,14 @@ pub(super) fn text(report: &Report) -> String {
         lines.push(entry("open", gateway, "the chat page"));
         lines.push(entry(
             "",
-            &format!("{gateway}/openapi.json"),
-            "the HTTP interface",
+            &format!("{gateway}/docs"),
+            "the HTTP interface, to read and to try",
         ));
     }
     if let Some(chat) = &report.chat {
         lines.push(entry(
             "ask",
-            "troika chat 000000000000000000000001",
+            &ask(program, &chat.address),
             "from a second terminal",
         ));
         lines.push(String::new());
@@ -45,10 +46,21 @@ pub(super) fn text(report: &Report) -> String {
         }
     }
     lines.push(String::new());
-    lines.push(
-        "  `troika config` shows every setting, `troika --help` every verb. Ctrl-C stops.\n".into(),
-    );
+    lines.push(format!(
+        "  `{program} config` shows every setting, `{program} --help` every verb. Ctrl-C stops.\n"
+    ));
     lines.join("\n")
+}
+
+/// The command that talks to the demo bot here; a role that is not where everybody looks for it must be
+/// named.
+fn ask(program: &str, address: &str) -> String {
+    let command = format!("{program} chat {}", troika_chat::demo::BOT_ID);
+    let expected = troika_chat::Config::default().listen.to_string();
+    match address.trim_start_matches("http://") {
+        address if address == expected => command,
+        address => format!("{command} --addr {address}"),
+    }
 }
 
 fn entry(what: &str, value: &str, note: &str) -> String {
@@ -71,7 +83,7 @@ mod tests {
 
     #[test]
     fn what_is_embedded_says_how_to_change_it() {
-        let text = text(&Report::new(&Config::default(), true, true));
+        let text = text(&Report::new(&Config::default(), true, true), "troika");
         for part in [
             "http://127.0.0.1:5000",
             "MONGODB_URI",
@@ -85,6 +97,20 @@ mod tests {
 
     #[test]
     fn a_gateway_alone_tells_nothing_about_stores() {
-        assert!(!text(&Report::new(&Config::default(), false, true)).contains("MONGODB_URI"));
+        assert!(
+            !text(&Report::new(&Config::default(), false, true), "troika").contains("MONGODB_URI")
+        );
+    }
+
+    #[test]
+    fn a_chat_role_elsewhere_is_named_in_the_command() {
+        assert_eq!(
+            ask("troika", "http://127.0.0.1:50051"),
+            "troika chat 000000000000000000000001"
+        );
+        assert_eq!(
+            ask("bin/troika", "http://127.0.0.1:7000"),
+            "bin/troika chat 000000000000000000000001 --addr 127.0.0.1:7000"
+        );
     }
 }

@@ -22,9 +22,9 @@ mod render;
 /// Who to ask what.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The answer goes to standard output, everything else to standard error. Without a question you talk in turns:
-a number asks a suggestion, Ctrl-C stops an answer, Ctrl-C or Ctrl-D at the prompt leaves. Questions can also
-come from a pipe, one a line.
+The answer goes to standard output, everything else to standard error. Without a question you talk in \
+turns: a number asks a suggestion, Ctrl-C stops an answer, Ctrl-C or Ctrl-D at the prompt leaves. Questions can \
+also come from a pipe, one a line.
 
 Examples:
   troika chat 000000000000000000000001 \"What is troika?\"
@@ -186,7 +186,15 @@ impl Talk {
                     Ok(None) => return Ok(()),
                     Err(status) => {
                         renderer.break_line();
-                        return Err(self.chat.failure(&status));
+                        let failure = self.chat.failure(&status);
+                        return Err(match failure.exit() {
+                            // It answered before.
+                            Exit::Unreachable => Failure::new(
+                                Exit::Unreachable,
+                                format!("the chat role at {} went away during the answer", self.chat.address()),
+                            ),
+                            _ => failure,
+                        });
                     }
                 },
                 _ = self.interrupts.recv() => {

@@ -1,6 +1,8 @@
 //! `troika check`: whether what a deployment needs is there. It reports as a table, and ends with a code
 //! other than 0 when something is missing, for scripts and pipelines.
 
+use std::error::Error as StdError;
+
 use troika_chassis::config::ConfigErrors;
 
 use crate::{
@@ -39,7 +41,7 @@ Examples:
     Health(health::Args),
     /// What the configuration names: database, cache, model, embeddings
     #[command(after_help = "\
-Each is asked once, with the configured credentials: a ping for MongoDB and Redis, the list of models for a
+Each is asked once, with the configured credentials: a ping for MongoDB and Redis, the list of models for a \
 model's endpoint (which costs no tokens).
 
 Example:
@@ -60,6 +62,19 @@ pub(crate) async fn run(check: Check, config: Result<Config, ConfigErrors>) -> R
     }
 }
 
+/// The cause at the bottom of an error: what stands above it in a client's error says where in the
+/// client it passed, which helps nobody here.
+fn cause(error: &dyn StdError) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let text = cause.to_string();
+    // MongoDB's driver tells a cause in a cause as text, with its own bookkeeping behind each.
+    let inner = text.split(", labels:").next().unwrap_or_default();
+    inner.rsplit("Kind: ").next().unwrap_or_default().to_owned()
+}
+
 fn check_config(config: Result<Config, ConfigErrors>) -> Result<(), Failure> {
     let config = match config {
         Ok(config) => config,
@@ -77,4 +92,28 @@ fn check_config(config: Result<Config, ConfigErrors>) -> Result<(), Failure> {
     };
     signing_secret::require(&config)?;
     output::line("the configuration is right")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Told(&'static str, #[source] Option<Box<Told>>);
+
+    #[test]
+    fn the_cause_of_an_error_is_what_stands_at_its_bottom() {
+        let refused = Told("Connection refused (os error 111)", None);
+        assert_eq!(
+            cause(&Told("error sending request", Some(Box::new(refused)))),
+            "Connection refused (os error 111)"
+        );
+        let driver = "Kind: Server selection timeout: No available servers. Topology: { Servers: [ { Address: a:1, \
+             Error: Kind: I/O error: Connection refused (os error 111), labels: {} } ] }, labels: {}";
+        assert_eq!(
+            cause(&Told(driver, None)),
+            "I/O error: Connection refused (os error 111)"
+        );
+    }
 }

@@ -23,7 +23,7 @@ mod progress;
 pub(crate) enum Verb {
     /// Import documents: txt, md, html, pdf, docx, csv
     #[command(after_help = "\
-A document is known by its file name: importing the same name again replaces what it held. Chunks that the
+A document is known by its file name: importing the same name again replaces what it held. Chunks that the \
 bot knows already are not stored twice. A file that fails does not keep the others from being imported.
 
 Examples:

@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// What to sign.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The secret is JWT_SECRET. Without it, on a developer's machine, one is made and kept as jwt-secret in the
+The secret is JWT_SECRET. Without it, on a developer's machine, one is made and kept as jwt-secret in the \
 data folder; in production its absence is an error.
 
 Examples:

@@ -68,7 +68,11 @@ impl From<Message> for wire::Message {
             sender: sender.into(),
             content: message.content,
             time: Some(message.time.into()),
-            outcome: message.outcome.map(Outcome::as_str).unwrap_or_default().to_owned(),
+            outcome: message
+                .outcome
+                .map(Outcome::as_str)
+                .unwrap_or_default()
+                .to_owned(),
         }
     }
 }
@@ -76,17 +80,33 @@ impl From<Message> for wire::Message {
 impl From<Progress> for wire::ImportKnowledgeResponse {
     fn from(progress: Progress) -> Self {
         let step = |stage: wire::ImportStage, completed, total| {
-            Step::Step(wire::ImportProgress { stage: stage.into(), completed, total })
+            Step::Step(wire::ImportProgress {
+                stage: stage.into(),
+                completed,
+                total,
+            })
         };
         let progress = match progress {
             Progress::Receiving { bytes } => step(wire::ImportStage::Receiving, bytes, 0),
             Progress::Extracting => step(wire::ImportStage::Extracting, 0, 0),
-            Progress::Embedding { completed, total } => step(wire::ImportStage::Embedding, completed, total),
-            Progress::Storing { total } => step(wire::ImportStage::Storing, 0, total),
-            Progress::Done(Summary { chunks, duplicates, embedded, warnings }) => {
-                Step::Done(wire::ImportSummary { chunks, duplicates, embedded, warnings })
+            Progress::Embedding { completed, total } => {
+                step(wire::ImportStage::Embedding, completed, total)
             }
+            Progress::Storing { total } => step(wire::ImportStage::Storing, 0, total),
+            Progress::Done(Summary {
+                chunks,
+                duplicates,
+                embedded,
+                warnings,
+            }) => Step::Done(wire::ImportSummary {
+                chunks,
+                duplicates,
+                embedded,
+                warnings,
+            }),
         };
-        Self { progress: Some(progress) }
+        Self {
+            progress: Some(progress),
+        }
     }
 }

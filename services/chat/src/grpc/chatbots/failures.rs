@@ -14,17 +14,25 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Nobody knows the bot.
 pub(super) fn no_bot() -> Error {
-    Error::new(Code::NotFound, "bot_not_found", "There is no bot with this id.")
+    Error::new(
+        Code::NotFound,
+        "bot_not_found",
+        "There is no bot with this id.",
+    )
 }
 
 /// A store's failure. What does not exist is a bot: nothing else is named to a store.
 pub(super) fn store_failure(error: StoreError) -> Error {
     match error {
         StoreError::NotFound => no_bot(),
-        StoreError::AlreadyExists => Error::new(Code::AlreadyExists, "already_exists", "It exists already."),
+        StoreError::AlreadyExists => {
+            Error::new(Code::AlreadyExists, "already_exists", "It exists already.")
+        }
         StoreError::Unavailable(_) => {
             let message = "The database is not available right now. Please try again in a moment.";
-            Error::new(Code::Unavailable, "store_unavailable", message).with_retry_after(RETRY_AFTER).with_source(error)
+            Error::new(Code::Unavailable, "store_unavailable", message)
+                .with_retry_after(RETRY_AFTER)
+                .with_source(error)
         }
         StoreError::Corrupt { .. } => {
             let message = "Stored data cannot be read. The service's log says which.";
@@ -41,13 +49,22 @@ pub(super) fn import_failure(error: ImportError) -> Error {
         // The stream of pieces already speaks the wire's vocabulary where the sender is at fault.
         ImportError::Upload(source) => match source.downcast::<Error>() {
             Ok(error) => *error,
-            Err(source) => Error::new(Code::Cancelled, "upload_interrupted", "The upload broke off. Please send it again.")
-                .with_source(source),
+            Err(source) => Error::new(
+                Code::Cancelled,
+                "upload_interrupted",
+                "The upload broke off. Please send it again.",
+            )
+            .with_source(source),
         },
-        ImportError::Stalled(_) => Error::new(Code::DeadlineExceeded, "upload_stalled", sentence(&error)),
-        ImportError::TooMany(_) => {
-            Error::new(Code::ResourceExhausted, "too_many_imports", sentence(&error)).with_retry_after(RETRY_AFTER)
+        ImportError::Stalled(_) => {
+            Error::new(Code::DeadlineExceeded, "upload_stalled", sentence(&error))
         }
+        ImportError::TooMany(_) => Error::new(
+            Code::ResourceExhausted,
+            "too_many_imports",
+            sentence(&error),
+        )
+        .with_retry_after(RETRY_AFTER),
         ImportError::Cut => Error::internal(error),
     }
 }
@@ -60,7 +77,11 @@ fn document_failure(error: &DocumentError) -> Error {
         _ => Code::InvalidArgument,
     };
     let failure = Error::new(code, error.reason(), sentence(error));
-    if code == Code::ResourceExhausted { failure.with_retry_after(RETRY_AFTER) } else { failure }
+    if code == Code::ResourceExhausted {
+        failure.with_retry_after(RETRY_AFTER)
+    } else {
+        failure
+    }
 }
 
 /// An error's text as a sentence.

@@ -27,11 +27,24 @@ const ORIGINS: usize = 100;
 const LONGEST_TURN: Duration = Duration::from_secs(600);
 
 /// The fields of a bot that can be set and changed.
-const FIELDS: [&str; 9] =
-    ["name", "persona", "model", "temperature", "language", "access", "allowed_origins", "booking_url", "limits"];
+const FIELDS: [&str; 9] = [
+    "name",
+    "persona",
+    "model",
+    "temperature",
+    "language",
+    "access",
+    "allowed_origins",
+    "booking_url",
+    "limits",
+];
 /// The fields of its limits.
-const LIMITS: [&str; 4] =
-    ["limits.answer_characters", "limits.completion_tokens", "limits.history_messages", "limits.turn"];
+const LIMITS: [&str; 4] = [
+    "limits.answer_characters",
+    "limits.completion_tokens",
+    "limits.history_messages",
+    "limits.turn",
+];
 
 /// What is wrong with a request, so far.
 #[derive(Debug, Default)]
@@ -41,7 +54,11 @@ impl Faults {
     /// Adds a fault; the message goes on after the field's name.
     pub(super) fn push(&mut self, field: &str, kind: &str, message: impl AsRef<str>) {
         let message = format!("{field} {}", message.as_ref());
-        self.0.push(Violation { field: field.to_owned(), message, kind: kind.to_owned() });
+        self.0.push(Violation {
+            field: field.to_owned(),
+            message,
+            kind: kind.to_owned(),
+        });
     }
 
     /// All faults as one error.
@@ -49,7 +66,11 @@ impl Faults {
         if self.0.is_empty() {
             return Ok(());
         }
-        let messages: Vec<&str> = self.0.iter().map(|violation| violation.message.as_str()).collect();
+        let messages: Vec<&str> = self
+            .0
+            .iter()
+            .map(|violation| violation.message.as_str())
+            .collect();
         let message = messages.join("; ");
         Err(Error::new(Code::InvalidArgument, "invalid_argument", message).with_violations(self.0))
     }
@@ -97,14 +118,22 @@ impl Faults {
         }
         let after = token.parse();
         if after.is_err() {
-            self.push("page_token", "any.invalid", "must come from the page before, unchanged");
+            self.push(
+                "page_token",
+                "any.invalid",
+                "must come from the page before, unchanged",
+            );
         }
         after.ok()
     }
 
     fn length(&mut self, field: &str, text: &str, most: usize) {
         if text.chars().nth(most).is_some() {
-            self.push(field, "string.max", format!("must be at most {most} characters long"));
+            self.push(
+                field,
+                "string.max",
+                format!("must be at most {most} characters long"),
+            );
         }
     }
 
@@ -120,9 +149,15 @@ impl Faults {
     /// An absolute http or https address.
     fn address(&mut self, field: &str, text: &str) -> Option<Url> {
         self.length(field, text, ADDRESS);
-        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let url = Url::parse(text)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if url.is_none() {
-            self.push(field, "string.uri", "must be an address that starts with http:// or https://");
+            self.push(
+                field,
+                "string.uri",
+                "must be an address that starts with http:// or https://",
+            );
         }
         url
     }
@@ -131,16 +166,26 @@ impl Faults {
         let url = self.address(field, text)?;
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         if !bare || !url.username().is_empty() || url.password().is_some() {
-            self.push(field, "string.uri", "must be an origin alone, such as https://example.com: no path, no user");
+            self.push(
+                field,
+                "string.uri",
+                "must be an origin alone, such as https://example.com: no path, no user",
+            );
             return None;
         }
         Some(url.origin().ascii_serialization())
     }
 
     fn turn(&mut self, sent: Option<wire::BotLimits>) -> Option<Duration> {
-        let turn = Duration::try_from(sent?.turn?).ok().filter(|turn| !turn.is_zero() && *turn <= LONGEST_TURN);
+        let turn = Duration::try_from(sent?.turn?)
+            .ok()
+            .filter(|turn| !turn.is_zero() && *turn <= LONGEST_TURN);
         if turn.is_none() {
-            self.push("limits.turn", "duration.range", "must be longer than 0s and at most 600s");
+            self.push(
+                "limits.turn",
+                "duration.range",
+                "must be longer than 0s and at most 600s",
+            );
         }
         turn
     }
@@ -167,7 +212,10 @@ impl Faults {
                 bot.model = (!model.is_empty()).then(|| model.to_owned());
             }
             "temperature" => {
-                if sent.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
+                if sent
+                    .temperature
+                    .is_some_and(|temperature| !(0.0..=2.0).contains(&temperature))
+                {
                     self.push(path, "number.range", "must be from 0 to 2");
                 }
                 bot.temperature = sent.temperature;
@@ -176,7 +224,11 @@ impl Faults {
                 "" => bot.language = language::DEFAULT.to_owned(),
                 tag => match language::resolve(tag) {
                     Some(served) => bot.language = served.to_owned(),
-                    None => self.push(path, "any.only", format!("must be one of {}", language::SERVED.join(", "))),
+                    None => self.push(
+                        path,
+                        "any.only",
+                        format!("must be one of {}", language::SERVED.join(", ")),
+                    ),
                 },
             },
             "access" => match wire::Access::try_from(sent.access) {
@@ -191,7 +243,8 @@ impl Faults {
                 bot.allowed_origins.clear();
                 for (index, origin) in sent.allowed_origins.iter().enumerate().take(ORIGINS) {
                     let origin = self.origin(&format!("{path}[{index}]"), origin.trim());
-                    bot.allowed_origins.extend(origin.filter(|origin| !bot.allowed_origins.contains(origin)));
+                    bot.allowed_origins
+                        .extend(origin.filter(|origin| !bot.allowed_origins.contains(origin)));
                 }
             }
             "booking_url" => {
@@ -234,7 +287,11 @@ pub(super) fn bot_id(field: &str, id: &str) -> Result<BotId, Error> {
 /// A new bot out of what was sent, with an id of its own where none was.
 pub(super) fn new_bot(sent: &wire::Bot, now: SystemTime) -> Result<Bot, Error> {
     let mut faults = Faults::default();
-    let id = if sent.id.is_empty() { Some(new_id(now)) } else { faults.bot_id("id", &sent.id) };
+    let id = if sent.id.is_empty() {
+        Some(new_id(now))
+    } else {
+        faults.bot_id("id", &sent.id)
+    };
     let mut bot = blank(id.unwrap_or(BotId([0; 12])), now);
     for field in FIELDS {
         faults.take_over(&mut bot, field, sent);
@@ -248,20 +305,38 @@ pub(super) fn checked_update(sent: &wire::Bot, mask: &[String]) -> Result<BotId,
     let mut faults = Faults::default();
     let id = faults.bot_id("bot.id", &sent.id);
     if mask.is_empty() {
-        faults.push("update_mask", "any.required", "is required: it names the fields to change");
+        faults.push(
+            "update_mask",
+            "any.required",
+            "is required: it names the fields to change",
+        );
     }
     let mut scratch = blank(BotId([0; 12]), UNIX_EPOCH);
     for path in mask {
         if !faults.take_over(&mut scratch, path, sent) {
-            let fields = FIELDS.iter().chain(&LIMITS).copied().collect::<Vec<_>>().join(", ");
-            faults.push("update_mask", "any.only", format!("must name fields that can be changed: {fields}"));
+            let fields = FIELDS
+                .iter()
+                .chain(&LIMITS)
+                .copied()
+                .collect::<Vec<_>>()
+                .join(", ");
+            faults.push(
+                "update_mask",
+                "any.only",
+                format!("must name fields that can be changed: {fields}"),
+            );
         }
     }
     faults.with(id)
 }
 
 /// Takes over the fields that the mask names.
-pub(super) fn update(bot: &mut Bot, sent: &wire::Bot, mask: &[String], now: SystemTime) -> Result<(), Error> {
+pub(super) fn update(
+    bot: &mut Bot,
+    sent: &wire::Bot,
+    mask: &[String],
+    now: SystemTime,
+) -> Result<(), Error> {
     let mut faults = Faults::default();
     for path in mask {
         faults.take_over(bot, path, sent);
@@ -278,9 +353,17 @@ pub(super) fn upload(header: &wire::ImportHeader) -> Result<Upload, Error> {
     let bot = faults.bot_id("chatbot_id", &header.chatbot_id);
     let file_name = header.file_name.trim();
     if file_name.is_empty() {
-        faults.push("file_name", "any.required", "is required: it names the document");
+        faults.push(
+            "file_name",
+            "any.required",
+            "is required: it names the document",
+        );
     } else if file_name.chars().any(char::is_control) {
-        faults.push("file_name", "string.pattern", "must not contain control characters");
+        faults.push(
+            "file_name",
+            "string.pattern",
+            "must not contain control characters",
+        );
     }
     faults.length("file_name", file_name, SHORT);
     let format = match wire::DocumentFormat::try_from(header.format) {
@@ -305,7 +388,11 @@ pub(super) fn upload(header: &wire::ImportHeader) -> Result<Upload, Error> {
     };
     let language = header.language.trim();
     if !language.is_empty() && !is_language_tag(language) {
-        faults.push("language", "string.pattern", "must be a language tag (BCP 47) such as hi-IN");
+        faults.push(
+            "language",
+            "string.pattern",
+            "must be a language tag (BCP 47) such as hi-IN",
+        );
     }
     let upload = bot.zip(format).map(|(bot, format)| Upload {
         bot,
@@ -323,7 +410,9 @@ fn is_language_tag(tag: &str) -> bool {
     (2..=8).contains(&primary.len())
         && primary.bytes().all(|byte| byte.is_ascii_alphabetic())
         && tag.len() <= 35
-        && subtags.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        && subtags.all(|part| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
 }
 
 /// A new identity: four bytes of time, so that ids sort by age, and eight of chance.

@@ -29,14 +29,16 @@ pub(super) fn text(document: &[u8], limit: ByteSize) -> Result<String, DocumentE
     if document.starts_with(&OLE) {
         return Err(DocumentError::Encrypted);
     }
-    let mut archive = ZipArchive::new(Cursor::new(document)).map_err(|_| malformed("it is no zip archive"))?;
+    let mut archive =
+        ZipArchive::new(Cursor::new(document)).map_err(|_| malformed("it is no zip archive"))?;
     let most = limit.as_u64().saturating_mul(MARKUP_FACTOR);
     let main = match part(&mut archive, "_rels/.rels", most, limit)? {
         Some(relations) => main_part(&relations)?,
         None => None,
     };
     let main = main.unwrap_or_else(|| "word/document.xml".to_owned());
-    let xml = part(&mut archive, &main, most, limit)?.ok_or_else(|| malformed("it holds no document"))?;
+    let xml =
+        part(&mut archive, &main, most, limit)?.ok_or_else(|| malformed("it holds no document"))?;
     let mut text = String::new();
     append_text(&mut text, &xml)?;
     for notes in ["word/footnotes.xml", "word/endnotes.xml"] {
@@ -48,11 +50,19 @@ pub(super) fn text(document: &[u8], limit: ByteSize) -> Result<String, DocumentE
 }
 
 fn malformed(problem: &'static str) -> DocumentError {
-    DocumentError::Malformed { format: Format::Docx.name(), problem }
+    DocumentError::Malformed {
+        format: Format::Docx.name(),
+        problem,
+    }
 }
 
 /// Unpacks one part, up to `most` bytes: the size an archive declares may be a lie.
-fn part(archive: &mut Archive<'_>, name: &str, most: u64, limit: ByteSize) -> Result<Option<Vec<u8>>, DocumentError> {
+fn part(
+    archive: &mut Archive<'_>,
+    name: &str,
+    most: u64,
+    limit: ByteSize,
+) -> Result<Option<Vec<u8>>, DocumentError> {
     let file = match archive.by_name(name) {
         Ok(file) => file,
         Err(ZipError::FileNotFound) => return Ok(None),
@@ -65,7 +75,11 @@ fn part(archive: &mut Archive<'_>, name: &str, most: u64, limit: ByteSize) -> Re
     file.take(most.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|_| malformed("a part of the archive is damaged"))?;
-    if bytes.len() as u64 > most { Err(DocumentError::TooLarge(limit)) } else { Ok(Some(bytes)) }
+    if bytes.len() as u64 > most {
+        Err(DocumentError::TooLarge(limit))
+    } else {
+        Ok(Some(bytes))
+    }
 }
 
 /// The name of the main part, as the package's relations tell it.
@@ -73,13 +87,17 @@ fn main_part(relations: &[u8]) -> Result<Option<String>, DocumentError> {
     let mut reader = Reader::from_reader(relations);
     loop {
         match reader.read_event() {
-            Ok(Event::Start(element) | Event::Empty(element)) if element.local_name().as_ref() == b"Relationship" => {
+            Ok(Event::Start(element) | Event::Empty(element))
+                if element.local_name().as_ref() == b"Relationship" =>
+            {
                 let value = |name: &str| {
                     let attribute = element.try_get_attribute(name).ok().flatten()?;
                     Some(String::from_utf8_lossy(&attribute.value).into_owned())
                 };
                 if value("Type").is_some_and(|kind| kind.ends_with("/officeDocument")) {
-                    return Ok(value("Target").map(|target| target.trim_start_matches('/').to_owned()));
+                    return Ok(
+                        value("Target").map(|target| target.trim_start_matches('/').to_owned())
+                    );
                 }
             }
             Ok(Event::Eof) => return Ok(None),
@@ -94,7 +112,10 @@ fn append_text(text: &mut String, xml: &[u8]) -> Result<(), DocumentError> {
     let mut reader = Reader::from_reader(xml);
     let mut place = Place::default();
     loop {
-        match reader.read_event().map_err(|_| malformed("its XML is damaged"))? {
+        match reader
+            .read_event()
+            .map_err(|_| malformed("its XML is damaged"))?
+        {
             Event::Start(element) => place.enter(element.local_name().as_ref(), text),
             Event::Empty(element) => {
                 place.enter(element.local_name().as_ref(), text);
@@ -102,7 +123,11 @@ fn append_text(text: &mut String, xml: &[u8]) -> Result<(), DocumentError> {
             }
             Event::End(element) => place.leave(element.local_name().as_ref(), text),
             Event::Text(part) if place.reads() => {
-                text.push_str(&part.decode().map_err(|_| malformed("its XML is not UTF-8"))?);
+                text.push_str(
+                    &part
+                        .decode()
+                        .map_err(|_| malformed("its XML is not UTF-8"))?,
+                );
             }
             Event::CData(part) if place.reads() => text.push_str(&String::from_utf8_lossy(&part)),
             Event::GeneralRef(reference) if place.reads() => push_reference(text, &reference),
@@ -117,7 +142,10 @@ fn append_text(text: &mut String, xml: &[u8]) -> Result<(), DocumentError> {
 fn push_reference(text: &mut String, reference: &BytesRef<'_>) {
     if let Ok(Some(char)) = reference.resolve_char_ref() {
         text.push(char);
-    } else if let Some(known) = std::str::from_utf8(reference).ok().and_then(resolve_xml_entity) {
+    } else if let Some(known) = std::str::from_utf8(reference)
+        .ok()
+        .and_then(resolve_xml_entity)
+    {
         text.push_str(known);
     }
 }

@@ -19,7 +19,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, DocumentError> {
         _ => Cow::Borrowed(utf8(bytes)?),
     };
     // A zero byte passes as UTF-8, but no text has one: this is some binary file.
-    if text.contains('\0') { Err(DocumentError::NotUtf8) } else { Ok(text) }
+    if text.contains('\0') {
+        Err(DocumentError::NotUtf8)
+    } else {
+        Ok(text)
+    }
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, DocumentError> {
@@ -28,7 +32,9 @@ fn utf8(bytes: &[u8]) -> Result<&str, DocumentError> {
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-    char::decode_utf16(units).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    char::decode_utf16(units)
+        .map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect()
 }
 
 /// Whether nearly every second byte, from `offset`, is zero and the others are not: the look of
@@ -36,7 +42,14 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
 fn mostly_zero(bytes: &[u8], offset: usize) -> bool {
     let sample = &bytes[..bytes.len().min(1024) & !1];
     let half = sample.len() / 2;
-    let zeros = |offset| sample.iter().skip(offset).step_by(2).filter(|byte| **byte == 0).count();
+    let zeros = |offset| {
+        sample
+            .iter()
+            .skip(offset)
+            .step_by(2)
+            .filter(|byte| **byte == 0)
+            .count()
+    };
     half > 1 && zeros(offset) * 10 >= half * 9 && zeros(1 - offset) == 0
 }
 
@@ -46,7 +59,9 @@ pub(super) fn tidy(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
     let mut tidy = String::with_capacity(text.len());
     let mut blank_line = false;
-    for line in text.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}', '\u{c}', '\u{b}']) {
+    for line in text.split([
+        '\n', '\r', '\u{85}', '\u{2028}', '\u{2029}', '\u{c}', '\u{b}',
+    ]) {
         let before = tidy.len();
         if before > 0 {
             tidy.push_str(if blank_line { "\n\n" } else { "\n" });

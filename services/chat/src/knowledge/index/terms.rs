@@ -62,7 +62,13 @@ pub(super) enum Language {
 impl Language {
     /// The language of a BCP 47 tag.
     pub(super) fn of_tag(tag: &str) -> Option<Self> {
-        match tag.split('-').next().unwrap_or_default().to_ascii_lowercase().as_str() {
+        match tag
+            .split('-')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+            .as_str()
+        {
             "es" => Some(Self::Spanish),
             "fr" => Some(Self::French),
             "de" => Some(Self::German),
@@ -95,18 +101,32 @@ impl Terms {
                 further.push(language);
             }
         }
-        let mut stop_words: HashSet<String> =
-            ENGLISH.split_whitespace().chain(INDIAN.iter().flat_map(|list| list.split_whitespace())).map(plain).collect();
-        for list in further.into_iter().map(Language::stop_words).chain([LANGUAGE::English]) {
+        let mut stop_words: HashSet<String> = ENGLISH
+            .split_whitespace()
+            .chain(INDIAN.iter().flat_map(|list| list.split_whitespace()))
+            .map(plain)
+            .collect();
+        for list in further
+            .into_iter()
+            .map(Language::stop_words)
+            .chain([LANGUAGE::English])
+        {
             stop_words.extend(stop_words::get(list).iter().map(|word| plain(word)));
         }
-        Self { stop_words, english: Stemmer::create(Algorithm::English), tamil: Stemmer::create(Algorithm::Tamil) }
+        Self {
+            stop_words,
+            english: Stemmer::create(Algorithm::English),
+            tamil: Stemmer::create(Algorithm::Tamil),
+        }
     }
 
     fn stem(&self, word: String) -> String {
         if word.bytes().all(|byte| byte.is_ascii_alphabetic()) {
             self.english.stem(&word).into_owned()
-        } else if word.chars().all(|char| ('\u{b80}'..='\u{bff}').contains(&char)) {
+        } else if word
+            .chars()
+            .all(|char| ('\u{b80}'..='\u{bff}').contains(&char))
+        {
             self.tamil.stem(&word).into_owned()
         } else {
             word
@@ -147,14 +167,23 @@ mod tests {
 
     #[test]
     fn english_words_are_reduced_to_stems() {
-        assert_eq!(terms("Opening hours of the STORES"), terms("open hour store"));
+        assert_eq!(
+            terms("Opening hours of the STORES"),
+            terms("open hour store")
+        );
     }
 
     #[test]
     fn a_question_of_stop_words_has_no_terms() {
-        for question in
-            ["what is the", "What's this?", "can you please tell me about it", "क्या है यह", "என்ன இது", "এটা কী", "ఇది ఏమిటి"]
-        {
+        for question in [
+            "what is the",
+            "What's this?",
+            "can you please tell me about it",
+            "क्या है यह",
+            "என்ன இது",
+            "এটা কী",
+            "ఇది ఏమిటి",
+        ] {
             assert_eq!(terms(question), [""; 0], "{question}");
         }
     }
@@ -181,7 +210,11 @@ mod tests {
     #[test]
     fn german_stop_words_apply_to_german_documents_only() {
         assert_eq!(terms("die"), ["die"]);
-        assert!(Terms::new(Language::of_tag("de-DE")).tokenize("die").is_empty());
+        assert!(
+            Terms::new(Language::of_tag("de-DE"))
+                .tokenize("die")
+                .is_empty()
+        );
     }
 
     #[test]

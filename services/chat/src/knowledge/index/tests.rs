@@ -11,23 +11,43 @@ fn chunk(content: &str, vector: Option<&[f32]>) -> Chunk {
         file_name: "a.md".into(),
         position: 0,
         language: String::new(),
-        embedding: vector.map(|vector| Embedding { model: "m".into(), vector: vector.into() }),
+        embedding: vector.map(|vector| Embedding {
+            model: "m".into(),
+            vector: vector.into(),
+        }),
         imported_at: SystemTime::UNIX_EPOCH,
     }
 }
 
 fn index(contents: &[&str]) -> Index {
-    Index::build(contents.iter().map(|content| chunk(content, None)).collect(), None)
+    Index::build(
+        contents
+            .iter()
+            .map(|content| chunk(content, None))
+            .collect(),
+        None,
+    )
 }
 
 fn found<'a>(index: &'a Index, query: &str, vector: Option<&[f32]>) -> Vec<&'a str> {
-    index.search(query, vector, 16, 8).into_iter().map(|hit| &*hit.entry.content).collect()
+    index
+        .search(query, vector, 16, 8)
+        .into_iter()
+        .map(|hit| &*hit.entry.content)
+        .collect()
 }
 
 #[test]
 fn the_passage_with_the_words_of_the_question_comes_first() {
-    let index = index(&["We ship worldwide.", "Refunds take five working days.", "Our office is in Pune."]);
-    assert_eq!(found(&index, "How long does a refund take?", None)[0], "Refunds take five working days.");
+    let index = index(&[
+        "We ship worldwide.",
+        "Refunds take five working days.",
+        "Our office is in Pune.",
+    ]);
+    assert_eq!(
+        found(&index, "How long does a refund take?", None)[0],
+        "Refunds take five working days."
+    );
 }
 
 #[test]
@@ -49,8 +69,14 @@ fn hindi_and_tamil_questions_find_their_passages() {
         "கடை காலை ஒன்பது மணிக்கு திறக்கும்.",
         "The shop opens at nine.",
     ]);
-    assert_eq!(found(&index, "वापसी नीति क्या है?", None), ["हमारी वापसी नीति तीस दिन की है।"]);
-    assert_eq!(found(&index, "கடை எப்போது திறக்கும்?", None), ["கடை காலை ஒன்பது மணிக்கு திறக்கும்."]);
+    assert_eq!(
+        found(&index, "वापसी नीति क्या है?", None),
+        ["हमारी वापसी नीति तीस दिन की है।"]
+    );
+    assert_eq!(
+        found(&index, "கடை எப்போது திறக்கும்?", None),
+        ["கடை காலை ஒன்பது மணிக்கு திறக்கும்."]
+    );
 }
 
 #[test]
@@ -94,11 +120,17 @@ fn an_empty_index_finds_nothing_and_takes_no_memory_to_speak_of() {
 #[test]
 fn a_repeated_word_in_the_question_changes_nothing() {
     let index = index(&["alpha beta", "beta gamma"]);
-    assert_eq!(found(&index, "alpha beta beta beta beta", None), found(&index, "alpha beta", None));
+    assert_eq!(
+        found(&index, "alpha beta beta beta beta", None),
+        found(&index, "alpha beta", None)
+    );
 }
 
 #[test]
 fn entries_of_one_document_share_its_name() {
     let index = index(&["one", "two"]);
-    assert!(Arc::ptr_eq(&index.entries[0].file_name, &index.entries[1].file_name));
+    assert!(Arc::ptr_eq(
+        &index.entries[0].file_name,
+        &index.entries[1].file_name
+    ));
 }

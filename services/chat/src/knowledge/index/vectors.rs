@@ -21,19 +21,30 @@ impl Vectors {
         for vector in vectors.clone().flatten() {
             *counts.entry(vector.len()).or_default() += 1;
         }
-        let most = counts.into_iter().filter(|(dimensions, _)| *dimensions > 0).max_by_key(|(d, count)| (*count, *d));
-        let Some((dimensions, count)) = most else { return Self::default() };
+        let most = counts
+            .into_iter()
+            .filter(|(dimensions, _)| *dimensions > 0)
+            .max_by_key(|(d, count)| (*count, *d));
+        let Some((dimensions, count)) = most else {
+            return Self::default();
+        };
         let mut values = Vec::with_capacity(dimensions * count);
         let mut owners = Vec::with_capacity(count);
         for (owner, vector) in vectors.enumerate() {
-            let Some(scale) = vector.filter(|vector| vector.len() == dimensions).and_then(|vector| inverse_length(vector))
-            else {
+            let Some(vector) = vector.filter(|vector| vector.len() == dimensions) else {
                 continue;
             };
-            values.extend(vector.unwrap_or_default().iter().map(|value| value * scale));
+            let Some(scale) = inverse_length(vector) else {
+                continue;
+            };
+            values.extend(vector.iter().map(|value| value * scale));
             owners.push(owner as u32);
         }
-        Self { dimensions, values, owners }
+        Self {
+            dimensions,
+            values,
+            owners,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -55,7 +66,11 @@ impl Vectors {
             .owners
             .iter()
             .copied()
-            .zip(self.values.chunks_exact(self.dimensions).map(|vector| dot(vector, query)))
+            .zip(
+                self.values
+                    .chunks_exact(self.dimensions)
+                    .map(|vector| dot(vector, query)),
+            )
             .filter(|(_, cosine)| *cosine > 0.0)
             .collect();
         let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
@@ -75,7 +90,12 @@ fn inverse_length(vector: &[f32]) -> Option<f32> {
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a_lanes, b_lanes) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = a_lanes.remainder().iter().zip(b_lanes.remainder()).map(|(a, b)| a * b).sum();
+    let rest: f32 = a_lanes
+        .remainder()
+        .iter()
+        .zip(b_lanes.remainder())
+        .map(|(a, b)| a * b)
+        .sum();
     let mut sums = [0.0_f32; LANES];
     for (a, b) in a_lanes.zip(b_lanes) {
         for lane in 0..LANES {
@@ -103,7 +123,13 @@ mod tests {
 
     #[test]
     fn vectors_that_cannot_be_compared_are_left_out() {
-        let vectors = vectors(&[&[1.0, 0.0], &[0.0, 0.0], &[f32::NAN, 1.0], &[1.0], &[0.0, 1.0]]);
+        let vectors = vectors(&[
+            &[1.0, 0.0],
+            &[0.0, 0.0],
+            &[f32::NAN, 1.0],
+            &[1.0],
+            &[0.0, 1.0],
+        ]);
         assert_eq!(vectors.owners, [0, 4]);
         assert!(vectors.nearest(&[1.0], 3).is_empty());
         assert!(vectors.nearest(&[f32::INFINITY, 0.0], 3).is_empty());

@@ -49,11 +49,18 @@ impl Shelf {
             file_name: "a.md".into(),
             position: 0,
             language: "en-IN".into(),
-            embedding: vector
-                .map(|vector| Embedding { model: "text-embedding-3-small".into(), vector: vector.into() }),
+            embedding: vector.map(|vector| Embedding {
+                model: "text-embedding-3-small".into(),
+                vector: vector.into(),
+            }),
             imported_at: SystemTime::UNIX_EPOCH,
         };
-        self.chunks.lock().unwrap().entry(bot).or_default().push(chunk);
+        self.chunks
+            .lock()
+            .unwrap()
+            .entry(bot)
+            .or_default()
+            .push(chunk);
         self.revision.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -76,7 +83,13 @@ impl KnowledgeStore for Shelf {
         if *self.refuses.lock().unwrap() {
             return Err(StoreError::unavailable("refused"));
         }
-        Ok(self.chunks.lock().unwrap().get(&bot).cloned().unwrap_or_default())
+        Ok(self
+            .chunks
+            .lock()
+            .unwrap()
+            .get(&bot)
+            .cloned()
+            .unwrap_or_default())
     }
     async fn delete(&self, _: BotId, _: Option<&str>) -> Result<u64, StoreError> {
         Ok(0)
@@ -101,12 +114,21 @@ impl Cache for Memory {
 
 fn retriever(shelf: &Arc<Shelf>, embedder: Option<Embedder>) -> (Arc<Retriever>, Arc<Memory>) {
     let memory = Arc::new(Memory::default());
-    let retriever = Retriever::new(shelf.clone(), memory.clone(), embedder.map(Arc::new), Config::default());
+    let retriever = Retriever::new(
+        shelf.clone(),
+        memory.clone(),
+        embedder.map(Arc::new),
+        Config::default(),
+    );
     (Arc::new(retriever), memory)
 }
 
 fn contents(retrieved: &Retrieved) -> Vec<&str> {
-    retrieved.passages.iter().map(|passage| &*passage.content).collect()
+    retrieved
+        .passages
+        .iter()
+        .map(|passage| &*passage.content)
+        .collect()
 }
 
 /// Waits for a condition that another task brings about.
@@ -126,8 +148,14 @@ async fn a_bot_answers_from_its_own_knowledge_alone() {
     shelf.put(BOT, "Refunds take five days.", None);
     shelf.put(OTHER, "Refunds take forever.", None);
     let (retriever, _) = retriever(&shelf, None);
-    assert_eq!(contents(&retriever.retrieve(BOT, "refunds").await.unwrap()), ["Refunds take five days."]);
-    assert_eq!(contents(&retriever.retrieve(OTHER, "refunds").await.unwrap()), ["Refunds take forever."]);
+    assert_eq!(
+        contents(&retriever.retrieve(BOT, "refunds").await.unwrap()),
+        ["Refunds take five days."]
+    );
+    assert_eq!(
+        contents(&retriever.retrieve(OTHER, "refunds").await.unwrap()),
+        ["Refunds take forever."]
+    );
 }
 
 #[tokio::test]
@@ -135,11 +163,28 @@ async fn the_same_question_is_answered_from_the_cache_until_the_knowledge_change
     let shelf = Shelf::new();
     shelf.put(BOT, "Refunds take five days.", None);
     let (retriever, memory) = retriever(&shelf, None);
-    let first = retriever.retrieve(BOT, "How are refunds made?").await.unwrap();
-    assert_eq!(retriever.retrieve(BOT, "  how are  REFUNDS made? ").await.unwrap(), first);
+    let first = retriever
+        .retrieve(BOT, "How are refunds made?")
+        .await
+        .unwrap();
+    assert_eq!(
+        retriever
+            .retrieve(BOT, "  how are  REFUNDS made? ")
+            .await
+            .unwrap(),
+        first
+    );
     assert_eq!(memory.0.lock().unwrap().len(), 1);
     shelf.put(BOT, "Refunds are made to the card.", None);
-    assert_eq!(retriever.retrieve(BOT, "How are refunds made?").await.unwrap().passages.len(), 2);
+    assert_eq!(
+        retriever
+            .retrieve(BOT, "How are refunds made?")
+            .await
+            .unwrap()
+            .passages
+            .len(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -188,7 +233,15 @@ async fn an_index_is_built_to_its_end_when_the_asker_leaves() {
     asking.abort();
     assert!(asking.await.unwrap_err().is_cancelled());
     shelf.gate.add_permits(1000);
-    assert_eq!(retriever.retrieve(BOT, "refunds").await.unwrap().passages.len(), 1);
+    assert_eq!(
+        retriever
+            .retrieve(BOT, "refunds")
+            .await
+            .unwrap()
+            .passages
+            .len(),
+        1
+    );
     assert_eq!(shelf.reads(), 1);
 }
 
@@ -198,9 +251,20 @@ async fn a_store_that_fails_is_an_error_and_is_asked_again() {
     shelf.put(BOT, "Refunds take five days.", None);
     let (retriever, _) = retriever(&shelf, None);
     *shelf.refuses.lock().unwrap() = true;
-    assert!(matches!(retriever.retrieve(BOT, "refunds").await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(
+        retriever.retrieve(BOT, "refunds").await,
+        Err(StoreError::Unavailable(_))
+    ));
     *shelf.refuses.lock().unwrap() = false;
-    assert_eq!(retriever.retrieve(BOT, "refunds").await.unwrap().passages.len(), 1);
+    assert_eq!(
+        retriever
+            .retrieve(BOT, "refunds")
+            .await
+            .unwrap()
+            .passages
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -221,18 +285,32 @@ async fn a_question_is_not_embedded_for_a_bot_without_vectors() {
     let shelf = Shelf::new();
     shelf.put(BOT, "Refunds take five days.", None);
     let (retriever, _) = retriever(&shelf, Some(client(address, LONG)));
-    assert!(!retriever.retrieve(BOT, "refunds").await.unwrap().lexical_only);
+    assert!(
+        !retriever
+            .retrieve(BOT, "refunds")
+            .await
+            .unwrap()
+            .lexical_only
+    );
     assert!(endpoint.requests().is_empty());
 }
 
 #[tokio::test]
 async fn embeddings_that_fail_or_hang_cost_the_vectors_only_and_for_this_question_only() {
-    for behaviour in [Behaviour::Fails(500), Behaviour::Hangs, Behaviour::Malformed] {
+    for behaviour in [
+        Behaviour::Fails(500),
+        Behaviour::Hangs,
+        Behaviour::Malformed,
+    ] {
         let (endpoint, address) = Endpoint::start(behaviour).await;
         let shelf = Shelf::new();
         shelf.put(BOT, "Refunds take five days.", Some(&[1.0, 1.0]));
         shelf.put(BOT, "Money comes back soon.", Some(&[1.0, 1.0]));
-        let limit = if matches!(behaviour, Behaviour::Hangs) { Duration::from_millis(100) } else { LONG };
+        let limit = if matches!(behaviour, Behaviour::Hangs) {
+            Duration::from_millis(100)
+        } else {
+            LONG
+        };
         let (retriever, memory) = retriever(&shelf, Some(client(address, limit)));
         let found = retriever.retrieve(BOT, "refunds").await.unwrap();
         assert_eq!(contents(&found), ["Refunds take five days."]);

@@ -98,14 +98,10 @@ impl Renderer {
                     stopped,
                 })
             }
-            Some(Err(failure)) => {
-                let told = Failure::new(Exit::Failed, output::printable(&failure.message));
-                Err(if failure.can_retry {
-                    told.with_detail("the same question may work when asked again")
-                } else {
-                    told
-                })
-            }
+            Some(Err(failure)) => Err(Failure::new(
+                Exit::Failed,
+                output::printable(&failure.message),
+            )),
             None => Err(Failure::new(
                 Exit::Failed,
                 "the answer ended too early: the chat role went away",
@@ -157,13 +153,11 @@ fn note(complete: &Complete) {
         _ if complete.truncated => output::warning("the answer was cut at its limit"),
         _ => {}
     }
-    if !complete.saved {
-        output::warning("this turn is not in the history");
-    }
     if output::stderr_is_terminal() {
         let tokens = complete
             .usage
             .as_ref()
+            .filter(|usage| usage.total_tokens > 0)
             .map(|usage| format!(", {} tokens", usage.total_tokens));
         let first = complete
             .first_token_ms
@@ -239,13 +233,16 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_turn_says_whether_to_ask_again() {
+    fn a_failed_turn_is_told_in_the_roles_own_words() {
         let failed = TurnFailure {
-            message: "The model is away.".into(),
-            can_retry: true,
+            message: "The model is away. Please ask again.".into(),
             ..TurnFailure::default()
         };
         let failure = after(vec![Event::Error(failed)]).err().unwrap();
-        assert_eq!(failure.lines().count(), 2);
+        assert_eq!(failure.exit(), Exit::Failed);
+        assert_eq!(
+            failure.lines().next(),
+            Some("The model is away. Please ask again.")
+        );
     }
 }

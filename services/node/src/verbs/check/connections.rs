@@ -15,10 +15,11 @@ use troika_chassis::{
 };
 use url::Url;
 
+use super::cause;
 use crate::{
     config::Config,
     connection_string,
-    exit::{Exit, Failure, chain},
+    exit::{Exit, Failure},
     output,
 };
 
@@ -161,7 +162,7 @@ async fn model(
     }
     let begun = Instant::now();
     let answer = match request.send().await {
-        Err(error) => Answer::Bad(chain(&error.without_url())),
+        Err(error) => Answer::Bad(cause(&error.without_url())),
         Ok(response) => match response.status() {
             status if status.is_success() => Answer::Fine(begun.elapsed(), ""),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -184,7 +185,7 @@ impl Answer {
     fn of<E: Error>(begun: Instant, outcome: Result<(), E>) -> Self {
         match outcome {
             Ok(()) => Self::Fine(begun.elapsed(), ""),
-            Err(error) => Self::Bad(chain(&error)),
+            Err(error) => Self::Bad(cause(&error)),
         }
     }
 }

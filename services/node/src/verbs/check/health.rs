@@ -9,11 +9,12 @@ use troika_chassis::health::{
     v1::{HealthListRequest, health_check_response::ServingStatus},
 };
 
+use super::cause;
 use crate::{
     cli::Role,
     client::{Chat, Target, within},
     config::{Config, rules},
-    exit::{Exit, Failure, chain},
+    exit::{Exit, Failure},
     output,
 };
 
@@ -146,7 +147,7 @@ async fn gateway(address: String) -> Result<Finding, Failure> {
             )
             .with_detail("write it as http://127.0.0.1:5000"));
         }
-        Err(error) => State::Unreachable(chain(&error.without_url())),
+        Err(error) => State::Unreachable(cause(&error.without_url())),
         Ok(response) if response.status().is_success() => State::Ready,
         Ok(response) => {
             let code = response.status();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use troika_chassis::mongo::{Mongo, MongoConfig};
 use troika_chat::store::indexes::{self, IndexState};
 
+use super::cause;
 use crate::{
     config::Config,
     connection_string,
@@ -45,10 +46,9 @@ pub(super) async fn run(create: bool, config: &Config) -> Result<(), Failure> {
     };
     let states = states.map_err(|error| {
         let server = connection_string::hosts(config.mongodb.uri.expose());
-        Failure::because(
+        Failure::new(
             Exit::Unreachable,
-            &format!("the MongoDB at {server} cannot be asked"),
-            &error,
+            format!("the MongoDB at {server} cannot be asked: {}", cause(&error)),
         )
     })?;
 

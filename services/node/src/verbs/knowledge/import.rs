@@ -172,7 +172,7 @@ fn messages(
     let pieces = ReaderStream::with_capacity(file, PIECE);
     let data = stream::unfold((pieces, failed), move |(mut pieces, failed)| async move {
         match pieces.next().await? {
-            Ok(piece) => Some((message(Part::Data(piece.into())), (pieces, failed))),
+            Ok(piece) => Some((message(Part::Data(piece)), (pieces, failed))),
             Err(error) => {
                 // Nobody listens any more when the call is over.
                 let _ = failed.send(error);

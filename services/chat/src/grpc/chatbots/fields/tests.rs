@@ -6,19 +6,32 @@ use troika_proto::chat::v1 as wire;
 use super::*;
 
 fn kinds(error: &Error) -> Vec<(&str, &str)> {
-    error.violations().iter().map(|violation| (violation.field.as_str(), violation.kind.as_str())).collect()
+    error
+        .violations()
+        .iter()
+        .map(|violation| (violation.field.as_str(), violation.kind.as_str()))
+        .collect()
 }
 
 fn named(name: &str) -> wire::Bot {
-    wire::Bot { name: name.into(), ..wire::Bot::default() }
+    wire::Bot {
+        name: name.into(),
+        ..wire::Bot::default()
+    }
 }
 
 #[test]
 fn a_name_is_enough_for_a_bot() {
     let now = SystemTime::now();
     let bot = new_bot(&named("  Guide "), now).unwrap();
-    assert_eq!((bot.name.as_str(), bot.language.as_str(), bot.access), ("Guide", "en-IN", Access::Public));
-    assert_eq!((bot.model, bot.temperature, bot.limits), (None, None, Limits::default()));
+    assert_eq!(
+        (bot.name.as_str(), bot.language.as_str(), bot.access),
+        ("Guide", "en-IN", Access::Public)
+    );
+    assert_eq!(
+        (bot.model, bot.temperature, bot.limits),
+        (None, None, Limits::default())
+    );
     assert!(bot.active && bot.created_at == now && bot.updated_at == now);
 }
 
@@ -41,23 +54,36 @@ fn everything_is_taken_over_and_put_in_order() {
         temperature: Some(0.0),
         language: "hi".into(),
         access: wire::Access::Private.into(),
-        allowed_origins: vec!["https://Example.com:443/".into(), "https://example.com".into(), "http://a.example:81".into()],
+        allowed_origins: vec![
+            "https://Example.com:443/".into(),
+            "https://example.com".into(),
+            "http://a.example:81".into(),
+        ],
         booking_url: "https://cal.example/x".into(),
         limits: Some(wire::BotLimits {
             answer_characters: Some(2000),
             completion_tokens: Some(1),
             history_messages: Some(0),
-            turn: Some(prost_types::Duration { seconds: 30, nanos: 0 }),
+            turn: Some(prost_types::Duration {
+                seconds: 30,
+                nanos: 0,
+            }),
         }),
         ..wire::Bot::default()
     };
     let bot = new_bot(&sent, SystemTime::now()).unwrap();
     assert_eq!(bot.id.to_string(), "0123456789abcdef01234567");
     assert_eq!(bot.language, "hi-IN");
-    assert_eq!(bot.allowed_origins, ["https://example.com", "http://a.example:81"]);
+    assert_eq!(
+        bot.allowed_origins,
+        ["https://example.com", "http://a.example:81"]
+    );
     assert_eq!(bot.limits.turn, Some(Duration::from_secs(30)));
     let back = wire::Bot::from(bot);
-    assert_eq!((back.access, back.limits, back.temperature), (sent.access, sent.limits, sent.temperature));
+    assert_eq!(
+        (back.access, back.limits, back.temperature),
+        (sent.access, sent.limits, sent.temperature)
+    );
 }
 
 #[test]
@@ -70,13 +96,20 @@ fn all_faults_of_a_bot_are_told_at_once() {
         temperature: Some(f64::NAN),
         language: "tlh".into(),
         access: 9,
-        allowed_origins: vec!["https://a.example".into(), "https://a.example/path".into(), "javascript:alert(1)".into()],
+        allowed_origins: vec![
+            "https://a.example".into(),
+            "https://a.example/path".into(),
+            "javascript:alert(1)".into(),
+        ],
         booking_url: "cal.example".into(),
         limits: Some(wire::BotLimits {
             answer_characters: Some(0),
             completion_tokens: Some(0),
             history_messages: Some(51),
-            turn: Some(prost_types::Duration { seconds: -1, nanos: 0 }),
+            turn: Some(prost_types::Duration {
+                seconds: -1,
+                nanos: 0,
+            }),
         }),
         ..wire::Bot::default()
     };
@@ -101,31 +134,49 @@ fn all_faults_of_a_bot_are_told_at_once() {
             ("limits.turn", "duration.range"),
         ],
     );
-    assert!(error.message().starts_with("id must be 24 hexadecimal digits; name must be"));
+    assert!(
+        error
+            .message()
+            .starts_with("id must be 24 hexadecimal digits; name must be")
+    );
 }
 
 #[test]
 fn lengths_are_counted_in_characters() {
-    let sent = wire::Bot { name: "क".repeat(100), persona: "क".repeat(8000), ..wire::Bot::default() };
+    let sent = wire::Bot {
+        name: "क".repeat(100),
+        persona: "क".repeat(8000),
+        ..wire::Bot::default()
+    };
     assert!(new_bot(&sent, SystemTime::now()).is_ok());
 }
 
 #[test]
 fn an_update_changes_what_the_mask_names_and_nothing_else() {
     let mut bot = new_bot(
-        &wire::Bot { persona: "Old.".into(), temperature: Some(1.0), ..named("Old") },
+        &wire::Bot {
+            persona: "Old.".into(),
+            temperature: Some(1.0),
+            ..named("Old")
+        },
         UNIX_EPOCH + Duration::from_secs(10),
     )
     .unwrap();
     let before = bot.clone();
     let sent = wire::Bot {
         persona: "New.".into(),
-        limits: Some(wire::BotLimits { history_messages: Some(3), ..wire::BotLimits::default() }),
+        limits: Some(wire::BotLimits {
+            history_messages: Some(3),
+            ..wire::BotLimits::default()
+        }),
         ..named("New")
     };
     let mask = ["persona", "temperature", "limits.history_messages"].map(String::from);
     update(&mut bot, &sent, &mask, UNIX_EPOCH + Duration::from_secs(20)).unwrap();
-    assert_eq!((bot.name.as_str(), bot.persona.as_str(), bot.temperature), ("Old", "New.", None));
+    assert_eq!(
+        (bot.name.as_str(), bot.persona.as_str(), bot.temperature),
+        ("Old", "New.", None)
+    );
     assert_eq!(bot.limits.history_messages, Some(3));
     assert_eq!(bot.created_at, before.created_at);
     assert_eq!(bot.updated_at, UNIX_EPOCH + Duration::from_secs(20));
@@ -136,9 +187,15 @@ fn an_update_changes_what_the_mask_names_and_nothing_else() {
 #[test]
 fn an_update_needs_an_id_and_a_mask_of_known_fields() {
     let error = checked_update(&wire::Bot::default(), &[]).unwrap_err();
-    assert_eq!(kinds(&error), [("bot.id", "any.required"), ("update_mask", "any.required")]);
+    assert_eq!(
+        kinds(&error),
+        [("bot.id", "any.required"), ("update_mask", "any.required")]
+    );
     for unknown in ["id", "created_at", "limits.unknown", "*", "Name"] {
-        let sent = wire::Bot { id: "0".repeat(24), ..named("n") };
+        let sent = wire::Bot {
+            id: "0".repeat(24),
+            ..named("n")
+        };
         let error = checked_update(&sent, &[unknown.into(), "language".into()]).unwrap_err();
         assert_eq!(kinds(&error), [("update_mask", "any.only")], "{unknown}");
     }
@@ -146,18 +203,48 @@ fn an_update_needs_an_id_and_a_mask_of_known_fields() {
 
 #[test]
 fn a_header_tells_the_format_or_the_file_name_does() {
-    let header = |file_name: &str, format: wire::DocumentFormat, language: &str| wire::ImportHeader {
-        chatbot_id: "0".repeat(24),
-        file_name: file_name.into(),
-        format: format.into(),
-        language: language.into(),
-    };
-    assert_eq!(upload(&header("a.MD", wire::DocumentFormat::Unspecified, "")).unwrap().format, Format::Markdown);
-    assert_eq!(upload(&header("a.md", wire::DocumentFormat::Text, "zh-Hant-TW")).unwrap().format, Format::Text);
-    let error = upload(&header("a.exe", wire::DocumentFormat::Unspecified, "no language")).unwrap_err();
-    assert_eq!(kinds(&error), [("file_name", "string.format"), ("language", "string.pattern")]);
-    let error = upload(&wire::ImportHeader { format: 77, ..wire::ImportHeader::default() }).unwrap_err();
-    let expected = [("chatbot_id", "any.required"), ("file_name", "any.required"), ("format", "any.only")];
+    let header =
+        |file_name: &str, format: wire::DocumentFormat, language: &str| wire::ImportHeader {
+            chatbot_id: "0".repeat(24),
+            file_name: file_name.into(),
+            format: format.into(),
+            language: language.into(),
+        };
+    assert_eq!(
+        upload(&header("a.MD", wire::DocumentFormat::Unspecified, ""))
+            .unwrap()
+            .format,
+        Format::Markdown
+    );
+    assert_eq!(
+        upload(&header("a.md", wire::DocumentFormat::Text, "zh-Hant-TW"))
+            .unwrap()
+            .format,
+        Format::Text
+    );
+    let error = upload(&header(
+        "a.exe",
+        wire::DocumentFormat::Unspecified,
+        "no language",
+    ))
+    .unwrap_err();
+    assert_eq!(
+        kinds(&error),
+        [
+            ("file_name", "string.format"),
+            ("language", "string.pattern")
+        ]
+    );
+    let error = upload(&wire::ImportHeader {
+        format: 77,
+        ..wire::ImportHeader::default()
+    })
+    .unwrap_err();
+    let expected = [
+        ("chatbot_id", "any.required"),
+        ("file_name", "any.required"),
+        ("format", "any.only"),
+    ];
     assert_eq!(kinds(&error), expected);
     let error = upload(&header("a\n.md", wire::DocumentFormat::Unspecified, "")).unwrap_err();
     assert_eq!(kinds(&error), [("file_name", "string.pattern")]);

@@ -17,10 +17,38 @@ use tempfile::TempDir;
 const START: Duration = Duration::from_secs(60);
 
 /// A running server and the folder of its data.
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
-    pub(crate) port: u16,
+    /// Its port on loopback.
+    pub port: u16,
     _folder: TempDir,
+}
+
+impl Server {
+    /// Kills the server, as a crash would.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Stops the server in its tracks: connections stay open, nothing answers.
+    pub fn freeze(&self) {
+        signal(self.child.id(), "STOP");
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) {
+        signal(self.child.id(), "CONT");
+    }
+}
+
+/// Sends a signal by its name.
+pub fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &process.to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success(), "signal {name} to {process}");
 }
 
 impl Drop for Server {
@@ -31,7 +59,12 @@ impl Drop for Server {
 }
 
 /// Starts a server that speaks MongoDB's wire protocol.
-pub(crate) fn mongodb() -> Server {
+pub fn mongodb() -> Server {
+    mongodb_on(0)
+}
+
+/// The same on a given port, 0 for a free one.
+pub fn mongodb_on(port: u16) -> Server {
     let program = tools().join("venv/bin/secantusd-py");
     assert!(
         program.exists(),
@@ -40,7 +73,13 @@ pub(crate) fn mongodb() -> Server {
     );
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(program)
-        .args(["--host", "127.0.0.1", "--port", "0", "--storage-path"])
+        .args([
+            "--host",
+            "127.0.0.1",
+            "--port",
+            &port.to_string(),
+            "--storage-path",
+        ])
         .arg(folder.path().join("data"))
         .current_dir(folder.path())
         .stdout(Stdio::null())
@@ -78,7 +117,7 @@ pub(crate) fn mongodb() -> Server {
 }
 
 /// Starts a Redis server.
-pub(crate) fn redis() -> Server {
+pub fn redis() -> Server {
     // Redis cannot choose a port itself, and another process may take the free one first: then again.
     for _ in 0..5 {
         let folder = tempfile::tempdir().unwrap();
@@ -116,17 +155,18 @@ pub(crate) fn redis() -> Server {
 }
 
 /// An address where connections are refused.
-pub(crate) fn refusing() -> SocketAddr {
+pub fn refusing() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, free_port()).into()
 }
 
 /// An address where connections are taken and nothing is ever answered, for as long as the listener lives.
-pub(crate) fn hanging() -> TcpListener {
+pub fn hanging() -> TcpListener {
     // The kernel completes connections by itself; nobody has to accept them.
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
 }
 
-fn free_port() -> u16 {
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()
         .local_addr()
@@ -135,7 +175,7 @@ fn free_port() -> u16 {
 }
 
 /// The folder of the tools that tests need beside what the system has.
-fn tools() -> PathBuf {
+pub fn tools() -> PathBuf {
     std::env::var_os("TROIKA_TEST_TOOLS").map_or_else(
         || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/troika/tools"),
         PathBuf::from,

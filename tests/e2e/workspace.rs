@@ -1,0 +1,64 @@
+//! Who may live with whom: the crates' table of docs/ARCHITECTURE.md, asserted over `cargo metadata`.
+
+use std::collections::BTreeSet;
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// Each crate with the crates of this workspace it may be built from. Nothing uses the binary.
+const MAY_USE: [(&str, &[&str]); 6] = [
+    ("troika-proto", &[]),
+    ("troika-chassis", &[]),
+    ("troika-chat", &["troika-proto", "troika-chassis"]),
+    ("troika-gateway", &["troika-proto", "troika-chassis"]),
+    ("troika-tests", &[]),
+    (
+        "troika",
+        &[
+            "troika-proto",
+            "troika-chassis",
+            "troika-chat",
+            "troika-gateway",
+        ],
+    ),
+];
+
+/// The edge reaches data through services only.
+const DRIVERS: [&str; 4] = ["mongodb", "redb", "fred", "bson"];
+
+#[test]
+fn every_crate_uses_only_what_its_room_allows() {
+    let metadata = MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .no_deps()
+        .exec()
+        .unwrap();
+    let members: BTreeSet<&str> = metadata
+        .packages
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
+    let known: BTreeSet<&str> = MAY_USE.iter().map(|(name, _)| *name).collect();
+    assert_eq!(members, known, "a new crate states here what it may use");
+    for package in &metadata.packages {
+        let (_, allowed) = MAY_USE
+            .iter()
+            .find(|(name, _)| package.name == *name)
+            .unwrap();
+        for dependency in package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind == DependencyKind::Normal)
+        {
+            let name = dependency.name.as_str();
+            assert!(
+                !members.contains(name) || allowed.contains(&name),
+                "{} must not use {name}",
+                package.name
+            );
+            assert!(
+                package.name != "troika-gateway" || !DRIVERS.contains(&name),
+                "the gateway must not use {name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The real binary as real processes, each sandbox with a data folder and ports of its own. Knows
+//! troika from outside only: its environment, its ready line, its exit.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::servers::signal;
+
+/// How long a process may take to become ready, on a busy machine too.
+const START: Duration = Duration::from_secs(60);
+
+/// Variables of the surrounding environment that would reach the binary and change it.
+const FOREIGN: [&str; 12] = [
+    "PORT",
+    "MONGODB_URI",
+    "REDIS_URL",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "OPENAI_MODEL",
+    "JWT_SECRET",
+    "SESSION_SECRET",
+    "NODE_ENV",
+    "TROIKA_ENV",
+    "RUST_LOG",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+];
+
+/// Where processes are started: one binary, one data folder, one environment.
+pub struct Sandbox {
+    binary: PathBuf,
+    folder: Arc<TempDir>,
+    environment: BTreeMap<String, String>,
+}
+
+impl Sandbox {
+    /// A sandbox for `env!("CARGO_BIN_EXE_troika")`.
+    pub fn new(binary: impl Into<PathBuf>) -> Self {
+        let environment = [
+            ("PORT", "0"),
+            ("TROIKA_CHAT__LISTEN", "127.0.0.1:0"),
+            ("TROIKA_CHAT__MODEL__KNOWLEDGE_PACE", "0s"),
+        ];
+        Self {
+            binary: binary.into(),
+            folder: Arc::new(tempfile::tempdir().unwrap()),
+            environment: environment
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        }
+    }
+
+    /// Sets a variable for every process.
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// Answers come from this provider.
+    pub fn provider(self, provider: &crate::provider::Provider) -> Self {
+        self.env("OPENAI_BASE_URL", provider.url.clone())
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A command of the binary in this environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        for name in FOREIGN {
+            command.env_remove(name);
+        }
+        command
+            .args(arguments)
+            .envs(&self.environment)
+            .env("TROIKA_DATA_DIR", self.data())
+            .current_dir(self.data());
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// Starts every role in one process.
+    pub fn start(&self) -> Troika {
+        self.launch(&[])
+    }
+
+    /// Starts one role.
+    pub fn start_role(&self, role: &str) -> Troika {
+        self.launch(&["run", role])
+    }
+
+    fn launch(&self, arguments: &[&str]) -> Troika {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (output, errors) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        thread::spawn({
+            let log = log.clone();
+            move || {
+                for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                    let mut log = log.lock().unwrap();
+                    log.push_str(&line);
+                    log.push('\n');
+                }
+            }
+        });
+        let (told, ready) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if line.starts_with("ready ") {
+                    let _ = told.send(line);
+                }
+            }
+        });
+        let mut troika = Troika {
+            child,
+            ready: String::new(),
+            log,
+            _folder: self.folder.clone(),
+        };
+        match ready.recv_timeout(START) {
+            Ok(line) => troika.ready = line,
+            Err(_) => panic!("troika {arguments:?} is not ready:\n{}", troika.log()),
+        }
+        troika
+    }
+}
+
+/// A running process; killed when it is dropped.
+pub struct Troika {
+    child: Child,
+    /// Its ready line.
+    pub ready: String,
+    log: Arc<Mutex<String>>,
+    _folder: Arc<TempDir>,
+}
+
+impl Troika {
+    /// A value of the ready line.
+    pub fn fact(&self, key: &str) -> &str {
+        let found = self
+            .ready
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+        found.unwrap_or_else(|| panic!("no {key} in {:?}", self.ready))
+    }
+
+    /// The gateway's address.
+    pub fn gateway(&self) -> &str {
+        self.fact("gateway")
+    }
+
+    /// The chat role's address.
+    pub fn chat(&self) -> &str {
+        self.fact("chat")
+    }
+
+    /// Everything it logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// Waits for its end; the exit code.
+    pub fn exit(&mut self, limit: Duration) -> i32 {
+        let begun = std::time::Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code().unwrap_or(-1);
+            }
+            assert!(
+                begun.elapsed() < limit,
+                "still running after {limit:?}:\n{}",
+                self.log()
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Kills it, as a crash would.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Troika {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
