@@ -94,7 +94,7 @@ fn a_token_stands_alone_on_standard_output() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn troika_chat_streams_an_answer_and_its_exit_code_says_how_it_went() {
     let provider = Provider::start([Reply::tokens(["From ", "the ", "model."])]).await;
     let sandbox = sandbox().provider(&provider);
@@ -114,7 +114,7 @@ async fn troika_chat_streams_an_answer_and_its_exit_code_says_how_it_went() {
     assert_eq!(away.status.code(), Some(3), "{}", errors(&away));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn bots_and_knowledge_are_looked_after() {
     let sandbox = sandbox();
     let troika = sandbox.start();

@@ -11,7 +11,7 @@ use troika_tests::{
 
 use crate::sandbox;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_stream_has_its_headers_and_every_event_its_fields() {
     let provider = Provider::start([Reply::tokens(["Hi.", "[SUGGESTIONS: More?]"])]).await;
     let troika = sandbox().provider(&provider).start();
@@ -68,7 +68,7 @@ async fn the_stream_has_its_headers_and_every_event_its_fields() {
 }
 
 /// One client in use splits each network chunk on newlines and takes the line after `event:` for its data.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_naive_client_finds_each_event_in_one_network_chunk() {
     let steps = (0..50).flat_map(|n| {
         [
@@ -111,7 +111,7 @@ async fn a_naive_client_finds_each_event_in_one_network_chunk() {
     assert_eq!(names.last().map(String::as_str), Some("close"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_idle_stream_is_kept_awake_by_comments() {
     let provider =
         Provider::start([Reply::Stream(vec![Step::Token("Half".into()), Step::Hang])]).await;
@@ -125,7 +125,7 @@ async fn an_idle_stream_is_kept_awake_by_comments() {
     assert!(listening.heartbeats >= 5, "{}", listening.heartbeats);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn errors_before_the_stream_are_problem_documents_that_old_clients_read_too() {
     let troika = sandbox().start();
     let client = troika_tests::http();
@@ -163,7 +163,7 @@ async fn errors_before_the_stream_are_problem_documents_that_old_clients_read_to
                 .post(&stream)
                 .json(&json!({"query": "x".repeat(2_000_000), "chatbotId": DEMO_BOT})),
             413,
-            "payload_too_large",
+            "body_too_large",
         ),
         (client.get(&stream), 405, "method_not_allowed"),
         (
@@ -193,7 +193,7 @@ async fn errors_before_the_stream_are_problem_documents_that_old_clients_read_to
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_old_clients_send_is_taken() {
     let troika = sandbox().start();
     let body = json!({
@@ -203,7 +203,7 @@ async fn what_old_clients_send_is_taken() {
     assert_eq!(ask(troika.gateway(), &body).await.status, 200);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_interface_describes_itself() {
     let troika = sandbox().start();
     let described: Value = troika_tests::get(format!("{}/openapi.json", troika.gateway()))

@@ -26,19 +26,19 @@ async fn leave_after(seen: &str, steps: Vec<Step>) -> Duration {
     closed.saturating_duration_since(left)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn before_the_first_token() {
     let lived = leave_after("status", vec![Step::Hang]).await;
     assert!(lived < Duration::from_secs(1), "{lived:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn during_a_silence() {
     let lived = leave_after("text", vec![Step::Token("Half".into()), Step::Hang]).await;
     assert!(lived < Duration::from_secs(1), "{lived:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn while_tokens_flow() {
     let steps = (0..1000)
         .flat_map(|n| {
@@ -52,7 +52,7 @@ async fn while_tokens_flow() {
     assert!(lived < Duration::from_secs(1), "{lived:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn before_the_provider_answers_at_all() {
     let provider = Provider::start([Reply::Silence]).await;
     let troika = sandbox().provider(&provider).start();
@@ -65,7 +65,7 @@ async fn before_the_provider_answers_at_all() {
     assert!(left.elapsed() < Duration::from_secs(1));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_whole_answer_that_nobody_waits_for_is_given_up() {
     let provider = Provider::start([Reply::Stream(vec![Step::Hang])]).await;
     let troika = sandbox().provider(&provider).start();
@@ -80,7 +80,7 @@ async fn a_whole_answer_that_nobody_waits_for_is_given_up() {
     assert!(left.elapsed() < Duration::from_secs(1));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_said_is_in_the_history() {
     let provider = Provider::start([
         Reply::Stream(vec![Step::Token("Half an answer".into()), Step::Hang]),

@@ -49,7 +49,7 @@ fn token(text: &str) -> Step {
     Step::Token(text.into())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_slow_first_token_is_cut_at_its_limit() {
     let provider = Provider::start([Reply::Stream(vec![Step::Hang])]).await;
     let troika = bare(&provider);
@@ -70,7 +70,7 @@ async fn a_slow_first_token_is_cut_at_its_limit() {
     assert!(matches!(provider.ended(1).await[0], Departure::Left(_)));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn no_response_at_all_is_cut_at_the_same_limit() {
     let provider = Provider::start([Reply::Silence]).await;
     let troika = bare(&provider);
@@ -81,7 +81,7 @@ async fn no_response_at_all_is_cut_at_the_same_limit() {
     provider.ended(1).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn silence_in_the_middle_is_cut_and_told() {
     let provider = Provider::start([Reply::Stream(vec![token("Half"), Step::Hang])]).await;
     let troika = bare(&provider);
@@ -91,7 +91,7 @@ async fn silence_in_the_middle_is_cut_and_told() {
     provider.ended(1).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_throttled_request_is_retried_after_the_time_the_provider_asks_for() {
     let throttled = Reply::Refuse {
         status: 429,
@@ -106,7 +106,7 @@ async fn a_throttled_request_is_retried_after_the_time_the_provider_asks_for() {
     assert!(waited >= Duration::from_secs(1), "{waited:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_asks_for_too_long_a_wait_is_not_waited_for() {
     let provider = Provider::start([Reply::Refuse {
         status: 429,
@@ -123,7 +123,7 @@ async fn a_provider_that_asks_for_too_long_a_wait_is_not_waited_for() {
     assert_eq!(provider.asked().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_error_is_retried() {
     let provider = Provider::start([refuse(500), refuse(503), Reply::tokens(["Fine."])]).await;
     let troika = bare(&provider);
@@ -133,7 +133,7 @@ async fn a_server_error_is_retried() {
     assert_eq!(provider.asked().len(), 3);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_request_is_not_retried_and_the_providers_words_stay_inside() {
     let provider = Provider::start([refuse(400)]).await;
     let troika = bare(&provider);
@@ -145,7 +145,7 @@ async fn a_refused_request_is_not_retried_and_the_providers_words_stay_inside() 
     assert!(!seen.contains("provider words"), "{seen}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_connection_falls_back_to_the_next_endpoint_with_a_warning() {
     let second = Provider::start([Reply::tokens(["From the second."])]).await;
     let sandbox = impatient(sandbox()).env(
@@ -165,7 +165,7 @@ async fn a_refused_connection_falls_back_to_the_next_endpoint_with_a_warning() {
     assert_eq!(second.asked()[0].body["model"], "second");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn when_every_endpoint_is_down_the_knowledge_is_quoted_with_a_warning() {
     let troika = impatient(sandbox())
         .env(
@@ -180,7 +180,7 @@ async fn when_every_endpoint_is_down_the_knowledge_is_quoted_with_a_warning() {
     assert_eq!(only(&events, "complete").data["finishReason"], "stop");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn tls_that_cannot_be_trusted_is_refused() {
     // A plain HTTP port behind an https address: the handshake fails at the first byte.
     let provider = Provider::start([Reply::tokens(["never"])]).await;
@@ -198,7 +198,7 @@ async fn tls_that_cannot_be_trusted_is_refused() {
     assert!(provider.asked().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_json_error_with_status_200_is_an_error() {
     let provider = Provider::start([Reply::Json(
         json!({"error": {"message": "provider words", "type": "x"}}),
@@ -211,7 +211,7 @@ async fn a_json_error_with_status_200_is_an_error() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_error_object_in_the_stream_is_an_error() {
     let error = Bytes::from_static(
         b"data: {\"error\":{\"message\":\"provider words\",\"type\":\"server_error\"}}\n\n",
@@ -223,7 +223,7 @@ async fn an_error_object_in_the_stream_is_an_error() {
     assert_eq!(error_code(&events), "answer_incomplete");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_chunk_before_the_first_token_is_retried_and_after_it_is_told() {
     let malformed = || Step::Raw(Bytes::from_static(b"data: {\"choices\": [\n\n"));
     let provider = Provider::start([
@@ -238,7 +238,7 @@ async fn a_malformed_chunk_before_the_first_token_is_retried_and_after_it_is_tol
     assert_eq!(provider.asked().len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn chunks_cut_at_every_byte_are_put_together_inside_utf8_characters_too() {
     let words = ["नमस्ते ", "दुनिया। ", "¿Qué tal? ", "🙂"];
     let provider = Provider::start([Reply::tokens(words).bytewise()]).await;
@@ -251,12 +251,16 @@ async fn chunks_cut_at_every_byte_are_put_together_inside_utf8_characters_too() 
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_end_without_a_finish_reason_is_never_success() {
     for end in [
         vec![token("Half")],
         vec![token("Half"), Step::Done],
-        vec![token("Half"), Step::Break],
+        vec![
+            token("Half"),
+            Step::Wait(Duration::from_millis(100)),
+            Step::Break,
+        ],
     ] {
         let provider = Provider::start([Reply::Stream(end.clone())]).await;
         let troika = bare(&provider);
@@ -271,7 +275,7 @@ async fn an_end_without_a_finish_reason_is_never_success() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_models_own_length_limit_is_told() {
     let provider = Provider::start([Reply::Stream(vec![
         token("Cut off"),
@@ -290,7 +294,7 @@ async fn the_models_own_length_limit_is_told() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_content_filter_is_told() {
     let provider = Provider::start([Reply::Stream(vec![
         token("No"),
@@ -307,7 +311,7 @@ async fn the_content_filter_is_told() {
     assert_eq!(warnings(&events), ["content_filtered"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missing_usage_chunk_does_not_hold_the_answer_up() {
     let provider = Provider::start([Reply::Stream(vec![
         token("Done."),
@@ -326,7 +330,7 @@ async fn a_missing_usage_chunk_does_not_hold_the_answer_up() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_whole_turn_has_a_limit_though_tokens_keep_coming() {
     let steps = (0..200)
         .flat_map(|_| [token("x"), Step::Wait(Duration::from_millis(50))])
@@ -345,7 +349,7 @@ async fn a_whole_turn_has_a_limit_though_tokens_keep_coming() {
     provider.ended(1).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_breaker_opens_after_repeated_failures_and_spares_the_provider() {
     let provider = Provider::start([refuse(500)]).await;
     let troika = impatient(sandbox())

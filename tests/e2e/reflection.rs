@@ -57,7 +57,7 @@ fn grpcurl(troika: &Troika, options: &[&str], call: &[&str], body: &str) -> (boo
     (output.status.success(), text)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn grpcurl_lists_describes_and_calls() {
     let troika = sandbox().start_role("chat");
     let (listed, services) = grpcurl(&troika, &[], &["list"], "");
@@ -100,7 +100,7 @@ async fn grpcurl_lists_describes_and_calls() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn errors_carry_their_details_to_grpcurl() {
     let troika = sandbox().start_role("chat");
     let (answered, error) = grpcurl(
@@ -120,7 +120,7 @@ async fn errors_carry_their_details_to_grpcurl() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_ends_a_call_and_the_provider_is_closed() {
     let provider = Provider::start([Reply::Stream(vec![Step::Hang])]).await;
     let troika = sandbox().provider(&provider).start_role("chat");
@@ -135,7 +135,7 @@ async fn a_deadline_ends_a_call_and_the_provider_is_closed() {
     provider.ended(1).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn reflection_v1_answers_too() {
     let troika = sandbox().start_role("chat");
     let channel = Channel::from_shared(troika.chat().to_owned())
@@ -164,7 +164,7 @@ async fn reflection_v1_answers_too() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn health_is_told_overall_and_by_service_name() {
     let troika = sandbox().start_role("chat");
     let channel = Channel::from_shared(troika.chat().to_owned())

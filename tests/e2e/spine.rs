@@ -10,7 +10,7 @@ use troika_tests::{
 
 use crate::sandbox;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn with_nothing_configured_the_demo_bot_answers_from_its_knowledge() {
     let troika = sandbox().start();
     assert!(troika.fact("store").starts_with("embedded("));
@@ -26,7 +26,7 @@ async fn with_nothing_configured_the_demo_bot_answers_from_its_knowledge() {
     assert_eq!(complete.data["fullAnswer"], text(&events));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_tokens_arrive_in_order_once_each_then_complete_with_usage() {
     let tokens: Vec<String> = (0..100).map(|n| format!("token-{n} ")).collect();
     let provider = Provider::start([Reply::tokens(tokens.clone())]).await;
@@ -67,7 +67,7 @@ async fn a_hundred_tokens_arrive_in_order_once_each_then_complete_with_usage() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_second_question_of_a_session_carries_the_first_and_knowledge_apart_from_instructions()
 {
     let provider = Provider::start([Reply::tokens(["Blue."]), Reply::tokens(["Yes."])]).await;
@@ -101,7 +101,7 @@ async fn the_second_question_of_a_session_carries_the_first_and_knowledge_apart_
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn suggestions_become_an_event_though_the_tag_is_split_at_every_character() {
     let text_with_tags =
         "It is [KBQ: price] ten.\n\n[SUGGESTIONS: Why ten? | What else? | Who? | Fourth?]";
@@ -120,7 +120,7 @@ async fn suggestions_become_an_event_though_the_tag_is_split_at_every_character(
     assert_eq!(suggestions["count"], 3);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_ends_at_two_thousand_characters_on_a_sentence_and_the_provider_is_closed() {
     let mut steps: Vec<Step> = (0..200)
         .map(|n| Step::Token(format!("This is sentence number {n}. ")))
@@ -144,7 +144,7 @@ async fn an_answer_ends_at_two_thousand_characters_on_a_sentence_and_the_provide
     provider.ended(1).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_tokens_keep_their_order() {
     // One character each, so that the length limit is not what ends them.
     let provider = Provider::start([Reply::tokens(
@@ -157,7 +157,7 @@ async fn ten_thousand_tokens_keep_their_order() {
     assert_eq!(only(&events, "complete").data["finishReason"], "stop");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_whole_answer_comes_in_one_response() {
     let provider = Provider::start([Reply::tokens(["It ", "is.", "\n[SUGGESTIONS: More?]"])]).await;
     let troika = sandbox().provider(&provider).start();
@@ -184,7 +184,7 @@ async fn the_whole_answer_comes_in_one_response() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn stop_ends_the_turn_saves_what_was_said_and_closes_the_provider() {
     let provider = Provider::start([
         Reply::Stream(vec![Step::Token("Half an".into()), Step::Hang]),
@@ -237,7 +237,7 @@ async fn stop_ends_the_turn_saves_what_was_said_and_closes_the_provider() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_drain_ends_open_streams_with_a_final_event_and_the_process_leaves() {
     let provider =
         Provider::start([Reply::Stream(vec![Step::Token("Half".into()), Step::Hang])]).await;

@@ -41,7 +41,7 @@ async fn ready(gateway: &Troika) {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn on_mongodb_and_redis_the_history_survives_a_restart_of_both_roles() {
     let (mongodb, redis) = (servers::mongodb(), servers::redis());
     let provider = Provider::start([
@@ -94,7 +94,7 @@ async fn on_mongodb_and_redis_the_history_survives_a_restart_of_both_roles() {
     assert!(messages.contains(&("assistant".into(), "The first answer.".into())));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn on_the_embedded_file_the_history_survives_a_crash() {
     let provider = Provider::start([Reply::tokens(["One."]), Reply::tokens(["Two."])]).await;
     let sandbox = sandbox().provider(&provider);
@@ -114,39 +114,53 @@ async fn on_the_embedded_file_the_history_survives_a_crash() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_without_its_chat_role_lives_is_not_ready_and_recovers_by_itself() {
-    let port = servers::free_port();
-    let gateway = sandbox()
+    let (port, edge) = (servers::free_port(), servers::free_port());
+    let _gateway = sandbox()
+        .env("PORT", edge.to_string())
         .env("TROIKA_GATEWAY__CHAT", format!("http://127.0.0.1:{port}"))
-        .start_role("gateway");
-    let at = |path: &str| format!("{}{path}", gateway.gateway());
-    assert_eq!(
-        troika_tests::get(at("/health")).await.unwrap().status(),
-        200
-    );
-    assert_eq!(troika_tests::get(at("/ready")).await.unwrap().status(), 503);
-    let refused = ask(gateway.gateway(), &question("Q")).await;
+        .start_role_unready("gateway");
+    let gateway = format!("http://127.0.0.1:{edge}");
+    let status = async |path: &str| {
+        Some(
+            troika_tests::get(format!("{gateway}{path}"))
+                .await
+                .ok()?
+                .status()
+                .as_u16(),
+        )
+    };
+    until("the gateway lives", Duration::from_secs(15), async || {
+        status("/health").await == Some(200)
+    })
+    .await;
+    assert_eq!(status("/ready").await, Some(503));
+    let refused = ask(&gateway, &question("Q")).await;
     assert_eq!(refused.status, 503);
     assert_eq!(refused.body().await["status"], 503);
 
-    let chat = sandbox()
+    let _chat = sandbox()
         .env("TROIKA_CHAT__LISTEN", format!("127.0.0.1:{port}"))
         .start_role("chat");
-    ready(&gateway).await;
+    until(
+        "the gateway is ready",
+        Duration::from_secs(15),
+        async || status("/ready").await == Some(200),
+    )
+    .await;
     assert!(
         !text(
-            &ask(gateway.gateway(), &question("What is troika?"))
+            &ask(&gateway, &question("What is troika?"))
                 .await
                 .all()
                 .await
         )
         .is_empty()
     );
-    drop(chat);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_chat_role_that_dies_in_a_turn_is_told_and_not_a_silent_cut() {
     use troika_tests::provider::Step;
     let provider =
@@ -174,7 +188,7 @@ async fn a_chat_role_that_dies_in_a_turn_is_told_and_not_a_silent_cut() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bot_never_answers_from_another_bots_knowledge() {
     let provider = Provider::start([Reply::tokens(["ok"])]).await;
     let sandbox = sandbox().provider(&provider);
@@ -230,7 +244,7 @@ async fn a_bot_never_answers_from_another_bots_knowledge() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn embeddings_find_what_words_do_not_and_their_failure_costs_only_them() {
     let provider = Provider::start([Reply::tokens(["ok"])]).await;
     let sandbox = sandbox()

@@ -66,11 +66,10 @@ async fn degraded_answer(troika: &Troika) {
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mongodb_that_dies_costs_the_history_and_not_the_answer_and_is_found_again_when_it_comes_back()
  {
     let mut on = on_mongo().await;
-    let port = on.mongodb.port;
     on.mongodb.kill();
     degraded_answer(&on.troika).await;
 
@@ -82,7 +81,7 @@ async fn a_mongodb_that_dies_costs_the_history_and_not_the_answer_and_is_found_a
     assert_eq!(unknown.status, 503, "an unknown bot cannot be looked up");
     assert!(unknown.headers.contains_key("retry-after"));
 
-    let _again = servers::mongodb_on(port);
+    on.mongodb.restart_mongodb();
     until(
         "answers are saved again",
         Duration::from_secs(30),
@@ -97,7 +96,7 @@ async fn a_mongodb_that_dies_costs_the_history_and_not_the_answer_and_is_found_a
     drop(on.sandbox);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mongodb_that_hangs_costs_the_history_and_not_the_answer() {
     let on = on_mongo().await;
     on.mongodb.freeze();
@@ -105,7 +104,7 @@ async fn a_mongodb_that_hangs_costs_the_history_and_not_the_answer() {
     on.mongodb.thaw();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn without_its_mongodb_troika_starts_and_says_503() {
     let troika = sandbox()
         .env(
@@ -119,7 +118,7 @@ async fn without_its_mongodb_troika_starts_and_says_503() {
     assert_eq!(refused.body().await["code"], "store_unavailable");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_refuses_hangs_or_dies_is_a_cache_miss_and_nothing_more() {
     let provider = Provider::start([Reply::tokens(["An answer."])]).await;
     let mut redis = servers::redis();
@@ -151,7 +150,7 @@ async fn a_redis_that_refuses_hangs_or_dies_is_a_cache_miss_and_nothing_more() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn without_its_redis_troika_starts_and_answers() {
     let troika = sandbox()
         .env("REDIS_URL", format!("redis://{}", servers::refusing()))
@@ -160,7 +159,7 @@ async fn without_its_redis_troika_starts_and_answers() {
     assert!(text(&events).contains("5000"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_data_folder_that_cannot_be_used_ends_the_start_with_a_reason() {
     let sandbox = sandbox();
     std::fs::write(sandbox.data().join("chat.redb"), "this is no database").unwrap();
@@ -170,7 +169,7 @@ async fn a_data_folder_that_cannot_be_used_ends_the_start_with_a_reason() {
     assert!(errors.contains("chat.redb"), "{errors}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_process_on_the_same_file_ends_with_a_reason() {
     let sandbox = sandbox();
     let _first = sandbox.start();

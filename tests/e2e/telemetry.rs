@@ -15,7 +15,7 @@ use crate::sandbox;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn request_id_and_trace_reach_the_model_the_logs_and_the_collector() {
     let collector = Collector::start().await;
     let provider = Provider::start([Reply::tokens(["ok"])]).await;
@@ -74,7 +74,7 @@ async fn request_id_and_trace_reach_the_model_the_logs_and_the_collector() {
     assert!(ours.len() >= 3, "gateway, chat and turn: {ours:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_visitors_say_and_what_is_secret_never_reaches_the_logs() {
     let provider = Provider::start([Reply::tokens(["the-answer-itself"])]).await;
     let troika = sandbox()
@@ -106,7 +106,7 @@ async fn what_visitors_say_and_what_is_secret_never_reaches_the_logs() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn production_logs_are_json_lines() {
     let secret = "a-secret-that-is-long-enough-for-production";
     let troika = sandbox()

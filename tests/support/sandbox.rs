@@ -107,7 +107,21 @@ impl Sandbox {
         self.launch(&["run", role])
     }
 
+    /// Starts one role that cannot become ready yet; it has no ready line.
+    pub fn start_role_unready(&self, role: &str) -> Troika {
+        self.spawn(&["run", role]).0
+    }
+
     fn launch(&self, arguments: &[&str]) -> Troika {
+        let (mut troika, ready) = self.spawn(arguments);
+        match ready.recv_timeout(START) {
+            Ok(line) => troika.ready = line,
+            Err(_) => panic!("troika {arguments:?} is not ready:\n{}", troika.log()),
+        }
+        troika
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> (Troika, mpsc::Receiver<String>) {
         let mut child = self
             .command(arguments)
             .stdin(Stdio::null())
@@ -135,17 +149,13 @@ impl Sandbox {
                 }
             }
         });
-        let mut troika = Troika {
+        let troika = Troika {
             child,
             ready: String::new(),
             log,
             _folder: self.folder.clone(),
         };
-        match ready.recv_timeout(START) {
-            Ok(line) => troika.ready = line,
-            Err(_) => panic!("troika {arguments:?} is not ready:\n{}", troika.log()),
-        }
-        troika
+        (troika, ready)
     }
 }
 

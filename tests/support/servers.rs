@@ -4,7 +4,7 @@
 use std::{
     io::{BufRead, BufReader},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
@@ -21,7 +21,7 @@ pub struct Server {
     child: Child,
     /// Its port on loopback.
     pub port: u16,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Server {
@@ -29,6 +29,11 @@ impl Server {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Starts a killed MongoDB server again, on its port and its data.
+    pub fn restart_mongodb(&mut self) {
+        (self.child, _) = start_mongodb(self.folder.path(), self.port);
     }
 
     /// Stops the server in its tracks: connections stay open, nothing answers.
@@ -60,18 +65,23 @@ impl Drop for Server {
 
 /// Starts a server that speaks MongoDB's wire protocol.
 pub fn mongodb() -> Server {
-    mongodb_on(0)
+    let folder = tempfile::tempdir().unwrap();
+    let (child, port) = start_mongodb(folder.path(), 0);
+    Server {
+        child,
+        port,
+        folder,
+    }
 }
 
-/// The same on a given port, 0 for a free one.
-pub fn mongodb_on(port: u16) -> Server {
+/// Starts the server on a folder and a port, 0 for a free one; the port it has.
+fn start_mongodb(folder: &Path, port: u16) -> (Child, u16) {
     let program = tools().join("venv/bin/secantusd-py");
     assert!(
         program.exists(),
         "{} is not there: tests/run installs it (TROIKA_TEST_TOOLS names another folder of tools)",
         program.display()
     );
-    let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(program)
         .args([
             "--host",
@@ -80,8 +90,8 @@ pub fn mongodb_on(port: u16) -> Server {
             &port.to_string(),
             "--storage-path",
         ])
-        .arg(folder.path().join("data"))
-        .current_dir(folder.path())
+        .arg(folder.join("data"))
+        .current_dir(folder)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -103,17 +113,11 @@ pub fn mongodb_on(port: u16) -> Server {
         }
         let _ = found.send(Err(told.join("\n")));
     });
-    let mut server = Server {
-        child,
-        port: 0,
-        _folder: folder,
-    };
     match port.recv_timeout(START) {
-        Ok(Ok(port)) => server.port = port,
+        Ok(Ok(port)) => (child, port),
         Ok(Err(log)) => panic!("the MongoDB server ended:\n{log}"),
         Err(_) => panic!("the MongoDB server did not listen within {START:?}"),
     }
-    server
 }
 
 /// Starts a Redis server.
@@ -141,7 +145,7 @@ pub fn redis() -> Server {
         let mut server = Server {
             child,
             port,
-            _folder: folder,
+            folder,
         };
         let begun = Instant::now();
         while begun.elapsed() < START && server.child.try_wait().unwrap().is_none() {

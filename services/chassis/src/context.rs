@@ -82,12 +82,16 @@ fn is_valid(id: &str) -> bool {
     (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(allowed)
 }
 
+/// A page brings some twenty files along; their log lines would bury those that matter.
+const PAGE_PARTS: [&str; 4] = [".css", ".js", ".svg", ".woff2"];
+
 /// Whether a path is one that machines ask all the time: logged at debug only, and no work that a
 /// drain waits for.
 pub(crate) fn is_background(path: &str) -> bool {
     path.starts_with("/grpc.health.")
         || path.starts_with("/grpc.reflection.")
         || matches!(path, "/health" | "/ready" | "/metrics")
+        || PAGE_PARTS.iter().any(|ending| path.ends_with(ending))
 }
 
 /// The trace that a client sent.

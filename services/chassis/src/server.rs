@@ -193,7 +193,9 @@ fn routes(service: GrpcService, readiness: Readiness, drain: Drain) -> Result<Ro
     let health = HealthService::new(&service.service_names, readiness, drain);
     let reflection = || {
         let builder = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(crate::health::v1::FILE_DESCRIPTOR_SET);
+            .register_encoded_file_descriptor_set(crate::health::v1::FILE_DESCRIPTOR_SET)
+            // The details of errors: without them a client shows their bytes.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
         service.descriptors.iter().fold(builder, |builder, set| {
             builder.register_encoded_file_descriptor_set(set)
         })

@@ -65,6 +65,7 @@ pub struct RequestService<S> {
 impl<S, B, R> Service<Request<B>> for RequestService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
+    R: Body,
 {
     type Response = Response<ResponseBody<R>>;
     type Error = S::Error;
@@ -226,6 +227,7 @@ pin_project! {
 impl<F, R, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
+    R: Body,
 {
     type Output = Result<Response<ResponseBody<R>>, E>;
 
@@ -241,6 +243,8 @@ where
             if let Some(end) = &mut end {
                 end.status = Some(response.status());
                 end.headers(response.headers());
+                // A response without a body is never asked for one.
+                end.done = response.body().is_end_stream();
             }
             if let Some(id) = id {
                 response.headers_mut().insert(REQUEST_ID, id);

@@ -14,6 +14,7 @@ use super::Chunk;
 mod terms;
 mod vectors;
 
+pub(crate) use terms::content_words;
 use terms::{Language, Terms};
 use vectors::Vectors;
 

@@ -4,16 +4,19 @@
 //! What is found depends on the bot, its revision and the question: keys hold all three, so a change of
 //! knowledge drops what was kept before it, in every replica, without anybody being told.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use moka::{future::Cache as Indexes, policy::EvictionPolicy};
 use sha2::{Digest, Sha256};
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::timeout};
 use tracing::{debug, warn};
 
 use super::{Config, KnowledgeStore, index::Index};
 use crate::{bots::BotId, cache::Cache, embedder::Embedder, store::StoreError};
+
+/// A cache that takes longer than this is slower than the search it saves.
+const CACHE_PATIENCE: Duration = Duration::from_millis(150);
 
 /// A passage that may answer a question.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +78,11 @@ impl Retriever {
     pub async fn retrieve(&self, bot: BotId, query: &str) -> Result<Retrieved, StoreError> {
         let revision = self.store.revision(bot).await?;
         let key = self.key(bot, revision, query);
-        if let Some(passages) = self.cache.get(&key).await.and_then(|bytes| decode(&bytes)) {
+        let kept = timeout(CACHE_PATIENCE, self.cache.get(&key))
+            .await
+            .ok()
+            .flatten();
+        if let Some(passages) = kept.and_then(|bytes| decode(&bytes)) {
             return Ok(Retrieved {
                 passages,
                 lexical_only: false,
@@ -95,9 +102,9 @@ impl Retriever {
         let passages = self.search(bot, index, query.to_owned(), vector).await?;
         // What was found without vectors is not kept: the endpoint may be back at the next question.
         if !lexical_only && let Some(bytes) = encode(&passages) {
-            self.cache
-                .put(&key, bytes, self.config.cache_lifetime)
-                .await;
+            // Nobody waits for it; the cache's own time limit ends it.
+            let (cache, lifetime) = (Arc::clone(&self.cache), self.config.cache_lifetime);
+            tokio::spawn(async move { cache.put(&key, bytes, lifetime).await });
         }
         Ok(Retrieved {
             passages,

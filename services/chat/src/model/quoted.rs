@@ -7,7 +7,10 @@ use futures::{StreamExt as _, stream};
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::{Delta, DeltaStream, Finish};
-use crate::{knowledge::retriever::Passage, usage::Usage};
+use crate::{
+    knowledge::{index::content_words, retriever::Passage},
+    usage::Usage,
+};
 
 /// Characters that are quoted at most: an answer, not a document.
 const MAX_QUOTED: usize = 900;
@@ -45,7 +48,7 @@ struct Paragraph<'a> {
 }
 
 fn compose(passages: &[Passage], question: &str) -> String {
-    let wanted = words(question);
+    let wanted = content_words(question);
     let mut paragraphs: Vec<Paragraph<'_>> = Vec::new();
     let mut headings: Vec<&str> = Vec::new();
     for (rank, passage) in passages.iter().enumerate() {
@@ -127,21 +130,10 @@ fn paragraphs_of(content: &str) -> impl Iterator<Item = Paragraph<'_>> {
 
 /// The share of the question's words that a paragraph or its heading has; the heading counts twice.
 fn fit(wanted: &HashSet<String>, paragraph: &Paragraph<'_>) -> f32 {
-    let text = words(paragraph.text);
-    let heading = paragraph.heading.map(words).unwrap_or_default();
+    let text = content_words(paragraph.text);
+    let heading = paragraph.heading.map(content_words).unwrap_or_default();
     let found = wanted.intersection(&text).count() + 2 * wanted.intersection(&heading).count();
     found as f32 / wanted.len().max(1) as f32
-}
-
-/// Words in lower case without a plural or verb `s`, so that "roles" finds "role".
-fn words(text: &str) -> HashSet<String> {
-    text.unicode_words()
-        .map(str::to_lowercase)
-        .map(|word| match word.strip_suffix('s') {
-            Some(stem) if stem.chars().count() > 3 => stem.to_owned(),
-            _ => word,
-        })
-        .collect()
 }
 
 /// As many whole sentences as fit into `room` characters; the whole text when it fits.

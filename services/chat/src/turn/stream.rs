@@ -189,7 +189,7 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
             FinishReason::Length => Outcome::Truncated,
             _ => Outcome::Complete,
         };
-        let saved = saved(record.settle(outcome, reason.as_str_name(), Some(usage.completion)), config.save).await;
+        let saved = saved(record.settle(outcome, word(reason), Some(usage.completion)), config.save).await;
         if !saved {
             yield number.next(Notice::HistoryNotSaved.into());
         }
@@ -234,6 +234,17 @@ async fn failed(record: &mut super::Record, config: &super::Config, fault: Fault
         _ => close("error", "The answer ended with an error."),
     });
     events
+}
+
+/// A finish reason in the words of the wire to browsers.
+fn word(reason: FinishReason) -> &'static str {
+    match reason {
+        FinishReason::Unspecified => "unspecified",
+        FinishReason::Stop => "stop",
+        FinishReason::Length => "length",
+        FinishReason::ContentFilter => "content_filter",
+        FinishReason::Stopped => "stopped",
+    }
 }
 
 fn close(reason: &str, message: &str) -> Event {

@@ -4,7 +4,7 @@
 //! The tokenizer that comes with the bm25 crate transliterates every script to ASCII first, which
 //! makes different Indian words equal and treats them as English. This one keeps every script.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::LazyLock};
 
 use rust_stemmers::{Algorithm, Stemmer};
 use stop_words::LANGUAGE;
@@ -132,6 +132,14 @@ impl Terms {
             word
         }
     }
+}
+
+/// The words of a text that say what it is about: stems without stop words, as passages are searched.
+pub(crate) fn content_words(text: &str) -> HashSet<String> {
+    static TERMS: LazyLock<Terms> = LazyLock::new(|| Terms::new([]));
+    bm25::Tokenizer::tokenize(&*TERMS, text)
+        .into_iter()
+        .collect()
 }
 
 impl bm25::Tokenizer for Terms {
