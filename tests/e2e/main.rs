@@ -8,10 +8,15 @@
     reason = "a panic is how a test fails"
 )]
 
+mod acknowledged;
+mod between_roles;
 mod command_line;
+mod crowd;
+mod disk;
 mod edge;
 mod leaving;
 mod provider_faults;
+mod provider_wire;
 mod reflection;
 mod spine;
 mod split_processes;

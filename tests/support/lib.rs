@@ -11,6 +11,8 @@
 pub mod collector;
 pub mod listener;
 pub mod provider;
+pub mod proxy;
+pub mod raw_provider;
 pub mod sandbox;
 pub mod servers;
 

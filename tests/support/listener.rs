@@ -103,7 +103,12 @@ impl Listening {
         while let Some(event) = self.next().await {
             events.push(event);
         }
-        assert!(self.text.is_empty(), "bytes after the last event");
+        assert!(
+            self.text.is_empty(),
+            "status {}, and after the last event: {}",
+            self.status,
+            String::from_utf8_lossy(&self.text)
+        );
         events
     }
 
@@ -150,6 +155,20 @@ fn parse(block: &str) -> Event {
 /// Asks and reads everything.
 pub async fn answer(gateway: &str, query: &str) -> Vec<Event> {
     ask(gateway, &question(query)).await.all().await
+}
+
+/// Asks and reads to the end; nothing when the server is away or breaks off.
+pub async fn try_ask(gateway: &str, question: &Value) -> Option<Vec<Event>> {
+    let request = crate::http()
+        .post(format!("{gateway}/api/chat/query/stream"))
+        .json(question);
+    let response = request.send().await.ok()?;
+    if response.status() != 200 {
+        return None;
+    }
+    let body = response.text().await.ok()?;
+    let blocks = body.split("\n\n").filter(|block| block.starts_with("id: "));
+    Some(blocks.map(parse).collect())
 }
 
 /// The names of events, runs of `text` counted once.

@@ -75,6 +75,11 @@ impl Sandbox {
         self.folder.path()
     }
 
+    /// Puts the data into a folder that is there already.
+    pub fn data_in(self, folder: &Path) -> Self {
+        self.env("TROIKA_DATA_DIR", folder.to_str().unwrap())
+    }
+
     /// A command of the binary in this environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
@@ -83,8 +88,8 @@ impl Sandbox {
         }
         command
             .args(arguments)
-            .envs(&self.environment)
             .env("TROIKA_DATA_DIR", self.data())
+            .envs(&self.environment)
             .current_dir(self.data());
         command
     }
@@ -191,6 +196,11 @@ impl Troika {
     /// Everything it logged so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal by name.

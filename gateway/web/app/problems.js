@@ -52,7 +52,14 @@ export async function fromResponse(response) {
     case 403:
       return problem(code, said ?? "This bot is private: it answers only visitors who are signed in.", false);
     case 404:
-      return problem(code, said ?? "There is no bot with this address.", false);
+      // The server speaks to programs here; a reader sees the page's address and no field names.
+      return problem(
+        code,
+        code === "bot_not_found"
+          ? "There is no bot with the id in this page’s address (?bot=). Check it, or leave it out to talk to the demo bot."
+          : (said ?? "There is no bot with this address."),
+        false,
+      );
     case 413:
       return problem(code, "This question is too long to send.", false);
     case 429:

@@ -8,6 +8,10 @@ use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::exit::{Exit, Failure};
 
+/// A terminal narrower than this gets long lines: cells of a few letters each are worse. Terminals of job
+/// runners often say that they have no columns at all.
+const NARROWEST_TABLE: u16 = 40;
+
 /// One line, under the header: easy on the eye, and easy to cut by column.
 const UNDER_THE_HEADER: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -49,9 +53,13 @@ pub(crate) fn table(
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> Result<(), Failure> {
     let mut table = Table::new();
+    let arrangement = match table.width() {
+        Some(columns) if columns < NARROWEST_TABLE => ContentArrangement::Disabled,
+        _ => ContentArrangement::Dynamic,
+    };
     table
         .load_style(UNDER_THE_HEADER)
-        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_content_arrangement(arrangement)
         .set_header(header.to_vec());
     for row in rows {
         table.add_row(row.iter().map(|cell| printable(cell)));
@@ -79,6 +87,14 @@ pub(crate) fn warning(text: &str) {
 /// Says why the work ends.
 pub(crate) fn error(text: &str) {
     aside(&format!("error: {}", printable(text)));
+}
+
+/// A number with what is counted, such as "1 chunk" and "2 chunks".
+pub(crate) fn count(number: impl Into<u64>, what: &str) -> String {
+    match number.into() {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    }
 }
 
 /// Whether a person sees standard output.
@@ -113,6 +129,12 @@ fn written(result: io::Result<()>) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_counted_without_an_s() {
+        assert_eq!(count(1_u32, "chunk"), "1 chunk");
+        assert_eq!(count(0_u64, "chunk"), "0 chunks");
+    }
 
     #[test]
     fn text_of_strangers_cannot_steer_the_terminal() {

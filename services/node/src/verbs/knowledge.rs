@@ -24,7 +24,8 @@ pub(crate) enum Verb {
     /// Import documents: txt, md, html, pdf, docx, csv
     #[command(after_help = "\
 A document is known by its file name: importing the same name again replaces what it held. Chunks that the \
-bot knows already are not stored twice. A file that fails does not keep the others from being imported.
+bot knows already are not stored twice. All files must be readable before the first one is sent; one whose \
+content is refused does not keep the others from being imported.
 
 Examples:
   troika knowledge import 000000000000000000000001 handbook.pdf faq.md
@@ -53,10 +54,13 @@ Examples:
         common: Common,
     },
     /// Delete one document of a bot, or all of them
-    #[command(after_help = "\
+    #[command(
+        override_usage = "troika knowledge delete [OPTIONS] <BOT> <NAME | --all>",
+        after_help = "\
 Examples:
   troika knowledge delete 000000000000000000000001 faq.md
-  troika knowledge delete 000000000000000000000001 --all")]
+  troika knowledge delete 000000000000000000000001 --all"
+    )]
     Delete {
         /// The bot's id
         bot: String,
@@ -163,15 +167,15 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             let chunks = deleted.into_inner().chunks_deleted;
             if common.json {
                 output::json(&serde_json::json!({"chunksDeleted": chunks}))?;
-            } else {
-                output::line(&format!("deleted {chunks} chunks"))?;
             }
             match document {
                 Some(name) if chunks == 0 => Err(Failure::new(
                     Exit::NotFound,
                     format!("the bot has no document named {name}"),
-                )),
-                _ => Ok(()),
+                )
+                .with_detail("`troika knowledge list BOT` names those it has")),
+                _ if common.json => Ok(()),
+                _ => output::line(&format!("deleted {}", output::count(chunks, "chunk"))),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `troika token`: signs a token for a visitor or for staff, as the gateway verifies it.
+//! `troika token`: signs a token for a visitor or for staff. The gateway does not ask for one yet.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,7 +22,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The secret is JWT_SECRET. Without it, on a developer's machine, one is made and kept as jwt-secret in the \
-data folder; in production its absence is an error.
+data folder; in production its absence is an error. The gateway does not check tokens yet.
 
 Examples:
   troika token --role admin

@@ -30,7 +30,8 @@ pub(crate) struct Fields {
     /// Who may talk to it
     #[arg(long)]
     access: Option<Access>,
-    /// A web origin whose pages may show it; can be given several times, any origin may when absent
+    /// A web origin whose pages may show it; can be given several times, any origin may when absent. Stored,
+    /// and not yet enforced
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
     /// Where a visitor books a meeting
@@ -42,7 +43,7 @@ pub(crate) struct Fields {
     /// The most tokens the model may produce in one turn
     #[arg(long, value_name = "NUMBER")]
     completion_tokens: Option<u32>,
-    /// Messages of history in the prompt, 0 to 50
+    /// Messages of history in the prompt, 0 to 50, and never more than chat.turn.history_messages
     #[arg(long, value_name = "NUMBER")]
     history_messages: Option<u32>,
     /// The longest turn, such as 60s
@@ -54,7 +55,7 @@ pub(crate) struct Fields {
 enum Access {
     /// Anonymous visitors
     Public,
-    /// Callers with a token
+    /// Callers with a token; until the gateway checks tokens, nobody
     Private,
 }
 

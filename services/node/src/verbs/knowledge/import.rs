@@ -10,6 +10,7 @@ use futures::{Stream, StreamExt as _, stream};
 use serde::Serialize;
 use tokio::{fs::File, sync::oneshot};
 use tokio_util::io::ReaderStream;
+use troika_chat::knowledge::documents::Format;
 use troika_proto::chat::v1::{
     DocumentFormat, ImportHeader, ImportKnowledgeRequest, ImportSummary,
     import_knowledge_request::Part, import_knowledge_response::Progress as Told,
@@ -90,6 +91,7 @@ pub(super) async fn all(
                 return Err(failure);
             }
             Err(failure) => {
+                let failure = hinted(failure, kind, &name);
                 let error = failure.lines().collect::<Vec<_>>().join("; ");
                 output::error(&format!("{name}: {error}"));
                 let exit = failure.exit();
@@ -103,6 +105,15 @@ pub(super) async fn all(
         output::json(&outcomes)?;
     }
     first_failure.map_or(Ok(()), |exit| Err(Failure::silent(exit)))
+}
+
+/// Says which option helps where a file's name tells no format.
+fn hinted(failure: Failure, kind: &Kind, name: &str) -> Failure {
+    let told = kind.format != DocumentFormat::Unspecified || Format::of_file(name).is_some();
+    if told || failure.exit() != Exit::Usage {
+        return failure;
+    }
+    failure.with_detail("--format says what it is: text, markdown, html, pdf, docx or csv")
 }
 
 /// A document that is there.
@@ -231,7 +242,8 @@ fn tell(name: &str, summary: &ImportSummary) -> Result<(), Failure> {
         String::new()
     };
     output::line(&output::printable(&format!(
-        "{name}: {chunks} chunks{known}{vectors}"
+        "{name}: {}{known}{vectors}",
+        output::count(*chunks, "chunk")
     )))?;
     for warning in warnings {
         output::warning(&format!("{name}: {warning}"));

@@ -20,6 +20,7 @@ impl Progress {
         let name = output::printable(name);
         let bar = output::stderr_is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::stderr());
+            bar.set_style(style(ImportStage::Receiving));
             bar.set_prefix(name.clone());
             bar
         });
@@ -44,10 +45,12 @@ impl Progress {
             Some(bar) => {
                 if entered {
                     bar.set_style(style(stage));
-                    bar.set_message(word(stage));
                 }
                 bar.set_length(total);
                 bar.set_position(step.completed);
+                if entered {
+                    bar.set_message(word(stage));
+                }
             }
             None if entered => output::aside(&format!("{}: {}", self.name, word(stage))),
             None => {}
@@ -75,6 +78,8 @@ fn word(stage: ImportStage) -> &'static str {
 fn style(stage: ImportStage) -> ProgressStyle {
     let template = match stage {
         ImportStage::Receiving => "{prefix}  {msg:9} [{bar:30}] {bytes}/{total_bytes}",
+        // Nobody knows how much text there will be.
+        ImportStage::Unspecified | ImportStage::Extracting => "{prefix}  {msg:9}",
         _ => "{prefix}  {msg:9} [{bar:30}] {pos}/{len} chunks",
     };
     // The templates are literals; a test says that they are right.
@@ -89,7 +94,11 @@ mod tests {
 
     #[test]
     fn the_templates_are_right() {
-        for stage in [ImportStage::Receiving, ImportStage::Storing] {
+        for stage in [
+            ImportStage::Receiving,
+            ImportStage::Extracting,
+            ImportStage::Storing,
+        ] {
             let bar = ProgressBar::hidden().with_style(style(stage));
             bar.set_message(word(stage));
             bar.tick();
