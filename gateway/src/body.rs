@@ -23,6 +23,9 @@ use crate::problem::{Detail, Problem};
 /// sending, gets to read the answer instead of a reset connection.
 const DISCARDED: u64 = 8 * 1024 * 1024;
 
+/// Room that is made for a body before it comes; its declared length is only a promise.
+const PROMISED: usize = 16 * 1024;
+
 /// The bounds of a request's body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimits {
@@ -117,7 +120,7 @@ async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes
     if declared > limit && headers.contains_key(EXPECT) {
         return Err(too_large());
     }
-    let mut bytes = BytesMut::with_capacity(if declared > limit { 0 } else { declared });
+    let mut bytes = BytesMut::with_capacity(declared.min(PROMISED));
     let mut received: u64 = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| {

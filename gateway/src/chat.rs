@@ -17,6 +17,7 @@ use http::{
 use tokio::time::{Instant, timeout, timeout_at};
 use tonic::{Code, Status, transport::Channel};
 use troika_chassis::{
+    channel::reach,
     context::RequestContext,
     error::{self, Error},
     lifecycle::Drain,
@@ -86,19 +87,26 @@ impl axum::extract::FromRef<Chat> for BodyLimits {
     )
 )]
 pub(crate) async fn query_stream(
-    State(mut chat): State<Chat>,
+    State(chat): State<Chat>,
     Extension(context): Extension<RequestContext>,
     Json(question): Json<Question>,
 ) -> Result<Response, Problem> {
-    let mut request = tonic::Request::new(QueryRequest::from(question));
-    context.inject_metadata(request.metadata_mut());
+    let question = QueryRequest::from(question);
     let limit = chat.open_timeout;
     let deadline = Instant::now() + limit;
     let late = |_| problem::deadline_exceeded(limit);
-    let mut events = timeout_at(deadline, chat.client.query(request))
-        .await
-        .map_err(late)??
-        .into_inner();
+    let mut events = timeout_at(
+        deadline,
+        reach(|| {
+            let mut request = tonic::Request::new(question.clone());
+            context.inject_metadata(request.metadata_mut());
+            let mut client = chat.client.clone();
+            async move { client.query(request).await }
+        }),
+    )
+    .await
+    .map_err(late)??
+    .into_inner();
     // The first event comes at once. Waiting for it turns whatever goes wrong until then into an
     // HTTP error, which clients handle better than a stream that begins with its end.
     let first = timeout_at(deadline, events.message())
@@ -139,17 +147,22 @@ pub(crate) async fn query_stream(
     )
 )]
 pub(crate) async fn query(
-    State(mut chat): State<Chat>,
+    State(chat): State<Chat>,
     Extension(context): Extension<RequestContext>,
     Json(question): Json<Question>,
 ) -> Result<axum::Json<Answer>, Problem> {
     let _hold = chat.drain.hold("answer");
-    let mut request = tonic::Request::new(AnswerRequest {
+    let asked = AnswerRequest {
         question: Some(question.into()),
+    };
+    let call = reach(|| {
+        let mut request = tonic::Request::new(asked.clone());
+        context.inject_metadata(request.metadata_mut());
+        request.set_timeout(chat.answer_deadline);
+        let mut client = chat.client.clone();
+        async move { client.answer(request).await }
     });
-    context.inject_metadata(request.metadata_mut());
-    request.set_timeout(chat.answer_deadline);
-    let response = within(chat.answer_deadline, chat.client.answer(request)).await?;
+    let response = within(chat.answer_deadline, call).await?;
     let answer = Answer::from_response(response.into_inner()).ok_or_else(|| {
         tracing::error!("chat's answer carries no answer");
         Problem::internal()
@@ -168,7 +181,7 @@ pub(crate) async fn query(
     )
 )]
 pub(crate) async fn stop(
-    State(mut chat): State<Chat>,
+    State(chat): State<Chat>,
     Extension(context): Extension<RequestContext>,
     Json(stop): Json<Stop>,
 ) -> Result<axum::Json<Stopped>, Problem> {
@@ -185,10 +198,14 @@ pub(crate) async fn stop(
             kind: "object.xor".to_owned(),
         })
     })?;
-    let mut request = tonic::Request::new(target);
-    context.inject_metadata(request.metadata_mut());
-    request.set_timeout(chat.stop_deadline);
-    let response = within(chat.stop_deadline, chat.client.stop(request)).await?;
+    let call = reach(|| {
+        let mut request = tonic::Request::new(target.clone());
+        context.inject_metadata(request.metadata_mut());
+        request.set_timeout(chat.stop_deadline);
+        let mut client = chat.client.clone();
+        async move { client.stop(request).await }
+    });
+    let response = within(chat.stop_deadline, call).await?;
     Ok(axum::Json(Stopped::new(response.into_inner().stopped)))
 }
 

@@ -112,6 +112,9 @@ impl Validate for Config {
             );
         } else if self.chat.path() != "/" || self.chat.query().is_some() {
             problems.push("chat", "must be an address without a path or a query");
+        } else if !self.chat.username().is_empty() || self.chat.password().is_some() {
+            // They would be shown with the settings, and are not sent.
+            problems.push("chat", "must be an address without a user and a password");
         }
         self.channel.validate(&mut problems.at("channel"));
         if self.body_limit.as_u64() == 0 {

@@ -2,12 +2,12 @@
 //! them go when the process drains. HTTP/1.1 and HTTP/2 with prior knowledge are served on one port.
 //! It must not know the routes.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
 use axum::{Router, extract::Request};
-use hyper::body::Incoming;
+use hyper::{body::Incoming, rt::Executor};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
     service::TowerToHyperService,
 };
@@ -26,6 +26,12 @@ use crate::{Service, config::Config};
 const WRITE_BUFFER: usize = 64 * 1024;
 /// Streams of one HTTP/2 connection.
 const STREAMS_PER_CONNECTION: u32 = 256;
+/// Bytes of bodies that may be under way to us on one stream and on one connection of HTTP/2: a question
+/// fits, and who opens many streams cannot fill the memory with what nobody reads.
+const WINDOWS: (u32, u32) = (64 * 1024, 256 * 1024);
+/// The longest a stream of HTTP/2 may live. A client that answers pings and takes nothing of a stream is
+/// no slow writer to its connection; this lets go of it. Longer than any turn.
+const STREAM_LIFE: Duration = Duration::from_secs(30 * 60);
 /// How often a silent HTTP/2 connection is asked whether it lives, and how long it may take to say so.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
 /// How long to wait when the system refuses to give another connection, as when it is out of files.
@@ -96,8 +102,8 @@ pub async fn serve(
     Ok(())
 }
 
-fn builder(config: &Config) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder(config: &Config) -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(Streams);
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -108,9 +114,24 @@ fn builder(config: &Config) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
         .max_send_buf_size(WRITE_BUFFER)
+        .initial_stream_window_size(WINDOWS.0)
+        .initial_connection_window_size(WINDOWS.1)
         .keep_alive_interval(KEEPALIVE.0)
         .keep_alive_timeout(KEEPALIVE.1);
     builder
+}
+
+/// Runs the streams of HTTP/2 connections, each for as long as it may live.
+#[derive(Clone, Copy)]
+struct Streams;
+
+impl<F> Executor<F> for Streams
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        tokio::spawn(tokio::time::timeout(STREAM_LIFE, stream));
+    }
 }
 
 /// The next connection, once there is room for it. `None` when this one failed.
@@ -145,7 +166,7 @@ struct Timeouts {
 async fn connection(
     stream: TcpStream,
     slot: OwnedSemaphorePermit,
-    builder: Arc<auto::Builder<TokioExecutor>>,
+    builder: Arc<auto::Builder<Streams>>,
     router: Router,
     timeouts: Timeouts,
     drain: Drain,
@@ -188,5 +209,22 @@ async fn connection(
                 connection.as_mut().graceful_shutdown();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_nobody_takes_is_let_go_after_its_life() {
+        let (held, let_go) = tokio::sync::oneshot::channel::<()>();
+        Streams.execute(async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        });
+        let began = tokio::time::Instant::now();
+        assert!(let_go.await.is_err());
+        assert_eq!(began.elapsed().as_secs(), STREAM_LIFE.as_secs());
     }
 }

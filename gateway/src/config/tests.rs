@@ -69,9 +69,18 @@ fn what_cannot_work_is_reported_all_together() {
         .filter_map(|problem| problem.split(':').next())
         .collect();
     assert_eq!(keys, ["chat", "body_limit", "max_connections", "heartbeat"]);
-    let config = read(serde_json::json!({ "chat": "http://chat:1/path" })).unwrap();
-    assert_eq!(
-        super::tests::problems(&config),
-        ["chat: must be an address without a path or a query"]
-    );
+}
+
+#[test]
+fn the_address_of_chat_is_a_place_and_nothing_more() {
+    for (address, problem) in [
+        ("http://chat:1/path", "an address without a path or a query"),
+        (
+            "http://me:hunter2@chat:1",
+            "an address without a user and a password",
+        ),
+    ] {
+        let config = read(serde_json::json!({ "chat": address })).unwrap();
+        assert_eq!(problems(&config), [format!("chat: must be {problem}")]);
+    }
 }

@@ -4,6 +4,8 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use http::StatusCode;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -258,4 +260,42 @@ async fn a_reader_that_takes_nothing_at_all_is_cut() {
     stuck.write_all(head.as_bytes()).await.unwrap();
     house.abandoned(1).await;
     assert!(house.drain.held().is_empty());
+}
+
+#[tokio::test]
+async fn many_readers_that_take_nothing_do_not_keep_others_from_asking() {
+    const STUCK: usize = 100;
+    let chat = FakeChat::streaming(|question| {
+        let content = "x".repeat(1000);
+        let tokens = if question.query == "stuck" { 200 } else { 1 };
+        let events = (0..tokens).map(|sequence| token(sequence, &content));
+        ending(events.collect())
+    });
+    let house = House::start_with(chat, |config| {
+        config.channel.connections = 1;
+        // What the stuck streams leave untaken must fit into the connection together.
+        config.channel.stream_window = bytesize::ByteSize::kib(256);
+        config.channel.connection_window = bytesize::ByteSize::gib(1);
+    })
+    .await;
+    let stream = TcpStream::connect(house.address).await.unwrap();
+    let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(1)
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let question = QUESTION.replace("Hi?", "stuck");
+    let mut stuck = Vec::new();
+    for _ in 0..STUCK {
+        let response = sender.send_request(request("POST", PATH, &question));
+        stuck.push(
+            tokio::time::timeout(PATIENCE, response)
+                .await
+                .unwrap()
+                .unwrap(),
+        );
+    }
+    let body = text(house.post(PATH, QUESTION).await).await;
+    assert!(body.contains("event: close"), "{body}");
 }

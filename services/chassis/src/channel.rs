@@ -1,11 +1,17 @@
 //! Channels to the services of other processes. It must not know which services there are.
 
-use std::time::Duration;
+use std::{
+    error::Error as _,
+    time::{Duration, Instant},
+};
 
 use bytesize::ByteSize;
 use http::Uri;
 use serde::{Deserialize, Serialize};
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint, channel::Change};
+use tonic::{
+    ConnectError, Status,
+    transport::{Channel, ClientTlsConfig, Endpoint, channel::Change},
+};
 
 use crate::config::{Problems, Validate};
 
@@ -92,6 +98,41 @@ pub fn channel(uri: Uri, config: &ChannelConfig) -> Channel {
     channel
 }
 
+/// How often a call that never left this process is made again, and for how long.
+const TRIES: usize = 8;
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Makes a call, and makes it again at once when it never left this process: each connection of a
+/// channel tells the failure of its last connecting to the next call it gets, though the peer may be back
+/// since. A peer that is away for real is told after half a second, or one connect timeout.
+pub async fn reach<T, F>(mut call: impl FnMut() -> F) -> Result<T, Status>
+where
+    F: Future<Output = Result<T, Status>>,
+{
+    let began = Instant::now();
+    let mut tries = 1;
+    loop {
+        match call().await {
+            Err(status) if tries < TRIES && began.elapsed() < PATIENCE && is_unsent(&status) => {
+                tries += 1;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The status stands for a connection that could not be made: the peer has not seen the call.
+fn is_unsent(status: &Status) -> bool {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if error.is::<ConnectError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 fn endpoint(uri: Uri, config: &ChannelConfig) -> Endpoint {
     let tls = uri.scheme_str() == Some("https");
     let endpoint = Endpoint::from(uri)
@@ -118,11 +159,24 @@ fn endpoint(uri: Uri, config: &ChannelConfig) -> Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        collections::BTreeSet,
+        net::SocketAddr,
+        sync::{Arc, Mutex},
+    };
+
     use tokio::{io::AsyncReadExt as _, net::TcpListener};
+    use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
     use super::*;
     use crate::{
-        health::{client::HealthClient, v1::HealthCheckRequest},
+        health::{
+            client::HealthClient,
+            v1::{
+                HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
+                health_server::{Health, HealthServer},
+            },
+        },
         lifecycle::{Drain, Readiness},
         server::{GrpcService, ServerConfig, serve_grpc},
     };
@@ -175,6 +229,59 @@ mod tests {
             drain.begin();
             server.await.unwrap().unwrap();
         }
+    }
+
+    /// Remembers from where it was asked.
+    #[derive(Clone, Default)]
+    struct Callers(Arc<Mutex<BTreeSet<SocketAddr>>>);
+
+    #[tonic::async_trait]
+    impl Health for Callers {
+        type WatchStream = futures::stream::Empty<Result<HealthCheckResponse, Status>>;
+
+        async fn check(
+            &self,
+            request: Request<HealthCheckRequest>,
+        ) -> Result<Response<HealthCheckResponse>, Status> {
+            self.0.lock().unwrap().extend(request.remote_addr());
+            Ok(Response::new(Default::default()))
+        }
+
+        async fn list(
+            &self,
+            _: Request<HealthListRequest>,
+        ) -> Result<Response<HealthListResponse>, Status> {
+            Ok(Response::new(Default::default()))
+        }
+
+        async fn watch(
+            &self,
+            _: Request<HealthCheckRequest>,
+        ) -> Result<Response<Self::WatchStream>, Status> {
+            Ok(Response::new(futures::stream::empty()))
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_are_spread_over_its_connections() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = listener.local_addr().unwrap();
+        let callers = Callers::default();
+        tokio::spawn(
+            tonic::transport::Server::builder()
+                .add_service(HealthServer::new(callers.clone()))
+                .serve_with_incoming(TcpIncoming::from(listener)),
+        );
+        let config = ChannelConfig::default();
+        let channel = channel(format!("http://{place}").parse().unwrap(), &config);
+        let spread = async {
+            while callers.0.lock().unwrap().len() < config.connections {
+                check(channel.clone()).await.unwrap();
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), spread)
+            .await
+            .unwrap();
     }
 
     #[tokio::test]

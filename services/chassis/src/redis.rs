@@ -1,10 +1,12 @@
 //! The connection to Redis: made without waiting, pooled, guarded, coming back by itself for ever. It
 //! must not know which keys there are.
 
+mod connecting;
+
 use std::{future::Future, sync::Arc, time::Duration};
 
 use fred::{
-    clients::{Client, Pool},
+    clients::Pool,
     error::{Error, ErrorKind},
     interfaces::ClientLike as _,
     types::{
@@ -12,10 +14,10 @@ use fred::{
         config::{Config as ClientConfig, ReconnectPolicy, TcpConfig, UnresponsiveConfig},
     },
 };
-use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio_util::task::AbortOnDropHandle;
 
+use self::connecting::{Trouble, stay_connected};
 use crate::{
     config::{ConfigProblem, Problems, Secret, Validate},
     outbound::{BreakerConfig, CallError, Outbound},
@@ -92,6 +94,7 @@ pub struct Redis {
     /// The connections; commands on them go through [`run`](Self::run).
     pub pool: Pool,
     outbound: Outbound,
+    trouble: Arc<Trouble>,
     _connections: Arc<AbortOnDropHandle<()>>,
 }
 
@@ -111,11 +114,15 @@ impl Redis {
             )
         })?;
         let outbound = Outbound::new("redis", config.operation_timeout, &config.breaker);
-        let connections =
-            AbortOnDropHandle::new(tokio::spawn(stay_connected(pool.clients().to_vec())));
+        let trouble = Arc::new(Trouble::default());
+        let connections = AbortOnDropHandle::new(tokio::spawn(stay_connected(
+            pool.clients().to_vec(),
+            Arc::clone(&trouble),
+        )));
         Ok(Self {
             pool,
             outbound,
+            trouble,
             _connections: Arc::new(connections),
         })
     }
@@ -138,9 +145,16 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// See [`CallError`].
+    /// See [`CallError`]. A command that waited for a connection in vain is told as what the connection
+    /// failed with, such as a wrong password.
     pub async fn ping(&self) -> Result<(), CallError<Error>> {
-        self.run(async { self.pool.ping::<()>(None).await }).await
+        let answer = self.run(async { self.pool.ping::<()>(None).await }).await;
+        answer.map_err(|error| match (error, self.trouble.now()) {
+            (CallError::TimedOut(_) | CallError::Failed(_), Some(cause)) => {
+                CallError::Failed(cause)
+            }
+            (error, _) => error,
+        })
     }
 }
 
@@ -188,25 +202,6 @@ fn pool(client: ClientConfig, config: &RedisConfig) -> Result<Pool, Error> {
     .build_pool(config.pool.max(1))?;
     pool.prefer_connected(true);
     Ok(pool)
-}
-
-/// A client gives up for good on some errors that an operator can mend on the server: it is begun again.
-async fn stay_connected(clients: Vec<Client>) {
-    join_all(clients.into_iter().map(|client| async move {
-        let mut warned = false;
-        loop {
-            if let Ok(Err(error)) = AbortOnDropHandle::new(client.connect()).await
-                && !std::mem::replace(&mut warned, true)
-            {
-                tracing::warn!(
-                    kind = error.kind().to_str(),
-                    "a connection to Redis ended, beginning it again"
-                );
-            }
-            tokio::time::sleep(Duration::from_millis(LONGEST_WAIT.into())).await;
-        }
-    }))
-    .await;
 }
 
 /// Whether the server, or the way to it, is at fault.

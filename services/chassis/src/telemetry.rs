@@ -111,6 +111,16 @@ impl Validate for OtlpConfig {
             .as_ref()
             .is_none_or(|endpoint| matches!(endpoint.scheme(), "http" | "https"));
         problems.check(http, "endpoint", "must begin with http:// or https://");
+        // It would be shown with the settings, and is not sent.
+        let names_nobody = self
+            .endpoint
+            .as_ref()
+            .is_none_or(|endpoint| endpoint.username().is_empty() && endpoint.password().is_none());
+        problems.check(
+            names_nobody,
+            "endpoint",
+            "must be an address without a user and a password",
+        );
         problems.check(
             (0.0..=1.0).contains(&self.sample_ratio),
             "sample_ratio",
@@ -177,23 +187,31 @@ pub fn init(
         LogFormat::Text => false,
         LogFormat::Auto => production || !std::io::stderr().is_terminal(),
     };
-    let spans = tracing_opentelemetry::layer()
+    let lines = lines(json).with_filter(filter(&log.level).map_err(TelemetryError::Level)?);
+    tracing_subscriber::registry()
+        .with(spans(&provider))
+        .with(lines)
+        .try_init()?;
+    log_panics();
+    Ok(TelemetryGuard { provider })
+}
+
+/// Spans as OpenTelemetry knows them, those of quiet libraries left out.
+fn spans<S: Subscriber + for<'a> LookupSpan<'a>>(
+    provider: &SdkTracerProvider,
+) -> impl Layer<S> + use<S> {
+    tracing_opentelemetry::layer()
         .with_tracer(provider.tracer("troika"))
         // Who wants these finds them in the code; per span they cost more than the rest.
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
+        // Nobody asks OpenTelemetry for the current span but through tracing, and each token enters some.
+        .with_context_activation(false)
         .with_filter(QUIET.iter().fold(
             Targets::new().with_default(LevelFilter::INFO),
             |targets, quiet| targets.with_target(*quiet, LevelFilter::OFF),
-        ));
-    let lines = lines(json).with_filter(filter(&log.level).map_err(TelemetryError::Level)?);
-    tracing_subscriber::registry()
-        .with(spans)
-        .with(lines)
-        .try_init()?;
-    log_panics();
-    Ok(TelemetryGuard { provider })
+        ))
 }
 
 fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(json: bool) -> Box<dyn Layer<S> + Send + Sync> {

@@ -59,6 +59,9 @@ impl TagFilter {
 
     /// Takes the next piece and appends to `out` what is certain to be text.
     pub(crate) fn push(&mut self, piece: &str, out: &mut String) {
+        if piece.is_empty() {
+            return;
+        }
         // Nearly every token has neither a bracket nor a line end: it passes whole.
         if matches!(self.state, State::Text) && !piece.contains(['[', '\n', '\r']) {
             out.push_str(&self.held);

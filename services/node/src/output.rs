@@ -27,7 +27,7 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
 /// Writes a piece of text to standard output at once, without ending the line.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn piece(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
@@ -36,7 +36,7 @@ pub(crate) fn piece(text: &str) -> Result<(), Failure> {
 /// Writes a value as indented JSON to standard output.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| {
         Failure::because(Exit::Failed, "the result cannot be written as JSON", &error)
@@ -47,7 +47,7 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
 /// Writes a table to standard output, as wide as the terminal at most.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn table(
     header: &[&str],
     rows: impl IntoIterator<Item = Vec<String>>,

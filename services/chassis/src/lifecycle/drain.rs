@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use humantime::format_duration;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, time::Instant};
 
@@ -100,7 +101,13 @@ impl Drain {
                 deadline,
                 force,
             } = &self.shared.config;
-            tracing::info!(?delay, ?deadline, ?force, held = ?self.held(), "draining");
+            tracing::info!(
+                delay = %format_duration(*delay),
+                deadline = %format_duration(*deadline),
+                force = %format_duration(*force),
+                held = ?self.held(),
+                "draining"
+            );
         }
     }
 

@@ -109,7 +109,7 @@ impl Condition {
             return;
         };
         if std::mem::replace(was, met) != met {
-            tracing::debug!(condition = name, met, "readiness condition changed");
+            tracing::info!(condition = name, met, "readiness condition changed");
             self.shared.publish(&conditions);
         }
     }

@@ -26,6 +26,17 @@ fn config(url: &str) -> RedisConfig {
 
 /// Answers each command of a connection: PING as asked, everything else with OK.
 fn serve(listener: TcpListener) -> JoinHandle<()> {
+    serve_with(listener, |command| {
+        if command.contains("PING") {
+            "+PONG\r\n"
+        } else {
+            "+OK\r\n"
+        }
+    })
+}
+
+/// Answers each command of a connection.
+fn serve_with(listener: TcpListener, answer: fn(&str) -> &'static str) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut connections = tokio::task::JoinSet::new();
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -36,8 +47,7 @@ fn serve(listener: TcpListener) -> JoinHandle<()> {
                     text.push_str(std::str::from_utf8(&read[..length]).unwrap());
                     let mut answers = String::new();
                     while let Some(command) = take_command(&mut text) {
-                        let ping = command.contains("PING");
-                        answers.push_str(if ping { "+PONG\r\n" } else { "+OK\r\n" });
+                        answers.push_str(answer(&command));
                     }
                     if stream.write_all(answers.as_bytes()).await.is_err() {
                         return;
@@ -104,6 +114,29 @@ async fn a_server_that_hangs_is_given_up_in_time() {
     let began = Instant::now();
     assert!(redis.ping().await.is_err());
     assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_as_one_and_shown_nowhere() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://me:hunter2@{}", listener.local_addr().unwrap());
+    let server = serve_with(listener, |command| {
+        if command.contains("AUTH") {
+            "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+        } else {
+            "-NOAUTH Authentication required.\r\n"
+        }
+    });
+    let redis = Redis::connect(&config(&url)).unwrap();
+    let error = redis.ping().await.unwrap_err();
+    assert_eq!(
+        error.failed().map(Error::kind),
+        Some(&ErrorKind::Auth),
+        "{error}"
+    );
+    assert!(error.to_string().contains("WRONGPASS"), "{error}");
+    assert!(!format!("{error:?} {redis:?}").contains("hunter2"));
+    server.abort();
 }
 
 #[tokio::test]

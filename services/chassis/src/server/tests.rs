@@ -241,6 +241,18 @@ async fn panics_in_handlers_and_streams_become_internal_and_the_connection_lives
 }
 
 #[tokio::test]
+async fn one_connection_carries_more_streams_than_http2_begins_with() {
+    let running = running(DrainConfig::default()).await;
+    let mut watches = Vec::new();
+    for _ in 0..500 {
+        let mut watch = running.odd().watch(asked("")).await.unwrap().into_inner();
+        watch.message().await.unwrap();
+        watches.push(watch);
+    }
+    assert_eq!(running.drain.held(), [("gRPC calls", 500)]);
+}
+
+#[tokio::test]
 async fn an_idle_server_leaves_at_once_though_health_is_watched() {
     let running = running(DrainConfig::default()).await;
     let mut watch = running

@@ -23,8 +23,7 @@ const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 fn subscriber() -> impl Subscriber {
     let provider = provider("test", &OtlpConfig::default()).unwrap();
-    tracing_subscriber::registry()
-        .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test")))
+    tracing_subscriber::registry().with(spans(&provider))
 }
 
 /// What a handler behind the layer sends on to the next process.
@@ -128,7 +127,7 @@ async fn spans_reach_the_collector_when_the_process_ends() {
         ..OtlpConfig::default()
     };
     let provider = provider("chat", &config).unwrap();
-    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    let layer = spans(&provider);
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         tracing::info_span!("answering").in_scope(|| {});
     });
@@ -176,5 +175,17 @@ fn a_ratio_outside_of_its_bounds_is_refused() {
     assert_eq!(
         Problems::of(&config).to_string(),
         "sample_ratio: must be from 0 to 1"
+    );
+}
+
+#[test]
+fn a_collector_with_a_password_in_its_address_is_refused_without_showing_it() {
+    let config = OtlpConfig {
+        endpoint: Some("http://me:hunter2@127.0.0.1:4317".parse().unwrap()),
+        ..OtlpConfig::default()
+    };
+    assert_eq!(
+        Problems::of(&config).to_string(),
+        "endpoint: must be an address without a user and a password"
     );
 }
