@@ -273,9 +273,7 @@ async fn many_readers_that_take_nothing_do_not_keep_others_from_asking() {
     });
     let house = House::start_with(chat, |config| {
         config.channel.connections = 1;
-        // What the stuck streams leave untaken must fit into the connection together.
-        config.channel.stream_window = bytesize::ByteSize::kib(256);
-        config.channel.connection_window = bytesize::ByteSize::gib(1);
+        // One connection: what the stuck streams leave untaken must fit into it together.
     })
     .await;
     let stream = TcpStream::connect(house.address).await.unwrap();

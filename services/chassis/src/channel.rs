@@ -43,8 +43,11 @@ impl Default for ChannelConfig {
             connect_timeout: Duration::from_secs(2),
             keepalive_interval: Duration::from_secs(20),
             keepalive_timeout: Duration::from_secs(10),
-            stream_window: ByteSize::mib(1),
-            connection_window: ByteSize::mib(8),
+            // Far more than a turn's text, so that a short stall is bridged.
+            stream_window: ByteSize::kib(256),
+            // A permit, not memory: all streams' unread bytes must fit together, or readers that take
+            // nothing would keep every other stream of the connection waiting.
+            connection_window: ByteSize::gib(1),
         }
     }
 }

@@ -49,12 +49,7 @@ impl Readiness {
 
     /// The names of the conditions that are not met, in the order they were added.
     pub fn waiting_for(&self) -> Vec<&'static str> {
-        self.shared
-            .lock()
-            .iter()
-            .filter(|(_, met)| !met)
-            .map(|(name, _)| *name)
-            .collect()
+        waiting_for(&self.shared.lock())
     }
 
     /// Follows the readiness; the value that is there counts as seen.
@@ -77,12 +72,21 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Called under the lock, so that two changes are published in their order.
-    fn publish(&self, conditions: &[(&'static str, bool)]) {
+    /// Called under the lock, so that two changes are published in their order. Tells whether readiness
+    /// changed.
+    fn publish(&self, conditions: &[(&'static str, bool)]) -> bool {
         let ready = conditions.iter().all(|(_, met)| *met);
         self.ready
-            .send_if_modified(|was| std::mem::replace(was, ready) != ready);
+            .send_if_modified(|was| std::mem::replace(was, ready) != ready)
     }
+}
+
+fn waiting_for(conditions: &[(&'static str, bool)]) -> Vec<&'static str> {
+    conditions
+        .iter()
+        .filter(|(_, met)| !met)
+        .map(|(name, _)| *name)
+        .collect()
 }
 
 /// One condition of a [`Readiness`]. Dropping it leaves it as it is.
@@ -109,8 +113,16 @@ impl Condition {
             return;
         };
         if std::mem::replace(was, met) != met {
-            tracing::info!(condition = name, met, "readiness condition changed");
-            self.shared.publish(&conditions);
+            let name = *name;
+            tracing::debug!(condition = name, met, "readiness condition changed");
+            if self.shared.publish(&conditions) {
+                let waiting_for = waiting_for(&conditions);
+                if waiting_for.is_empty() {
+                    tracing::info!(last = name, "readiness reached");
+                } else {
+                    tracing::warn!(?waiting_for, "readiness lost");
+                }
+            }
         }
     }
 }
