@@ -62,6 +62,9 @@ pub enum BuildError {
         /// Why not.
         problem: String,
     },
+    /// gRPC health and reflection cannot be served.
+    #[error("gRPC health and reflection cannot be served")]
+    Introspection(#[source] troika_chassis::server::ServeError),
 }
 
 /// Makes the gateway: its routes, its connections to chat (which are opened when first needed) and
@@ -69,7 +72,7 @@ pub enum BuildError {
 /// there. Must be called within a Tokio runtime.
 ///
 /// # Errors
-/// When an address in `config` cannot be used.
+/// When an address in `config` cannot be used, or gRPC descriptors cannot be read.
 pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
     let address: Uri = config
         .chat
@@ -87,18 +90,25 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
         CHAT_STREAM,
         condition,
     )));
+    let introspection =
+        troika_chassis::server::introspection(deps.readiness.clone(), deps.drain.clone())
+            .map_err(BuildError::Introspection)?;
     let health = health::Health {
         readiness: deps.readiness,
         drain: deps.drain,
     };
     Ok(Service {
-        router: routes(chat, health),
+        router: routes(chat, health, introspection),
         config,
         follower,
     })
 }
 
-fn routes(chat: chat::Chat, health: health::Health) -> Router {
+fn routes(
+    chat: chat::Chat,
+    health: health::Health,
+    introspection: tonic::service::Routes,
+) -> Router {
     let api = Router::new()
         .route("/api/chat/query/stream", post(chat::query_stream))
         .route("/api/chat/query", post(chat::query))
@@ -115,6 +125,15 @@ fn routes(chat: chat::Chat, health: health::Health) -> Router {
             HeaderValue::from_static("no-store"),
         ))
         .merge(openapi::routes())
+        .route_service("/grpc.health.v1.Health/{method}", introspection.clone())
+        .route_service(
+            "/grpc.reflection.v1.ServerReflection/{method}",
+            introspection.clone(),
+        )
+        .route_service(
+            "/grpc.reflection.v1alpha.ServerReflection/{method}",
+            introspection,
+        )
         .fallback(web::serve);
     around(routes)
 }

@@ -16,14 +16,13 @@ use tonic_reflection::pb::v1::{
 use troika_tests::{
     listener::DEMO_BOT,
     provider::{Provider, Reply, Step},
-    sandbox::Troika,
     servers::tools,
 };
 
 use crate::sandbox;
 
 /// Runs the real grpcurl, which speaks reflection v1alpha; success and what it printed.
-fn grpcurl(troika: &Troika, options: &[&str], call: &[&str], body: &str) -> (bool, String) {
+fn grpcurl(address: &str, options: &[&str], call: &[&str], body: &str) -> (bool, String) {
     let program = tools().join("venv/bin/grpcurl");
     assert!(
         program.exists(),
@@ -38,7 +37,7 @@ fn grpcurl(troika: &Troika, options: &[&str], call: &[&str], body: &str) -> (boo
         } else {
             &["-d", "@"]
         })
-        .arg(troika.chat().strip_prefix("http://").unwrap())
+        .arg(address.strip_prefix("http://").unwrap())
         .args(call)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -60,7 +59,7 @@ fn grpcurl(troika: &Troika, options: &[&str], call: &[&str], body: &str) -> (boo
 #[tokio::test(flavor = "multi_thread")]
 async fn grpcurl_lists_describes_and_calls() {
     let troika = sandbox().start_role("chat");
-    let (listed, services) = grpcurl(&troika, &[], &["list"], "");
+    let (listed, services) = grpcurl(troika.chat(), &[], &["list"], "");
     assert!(listed, "{services}");
     for service in [
         "troika.chat.v1.ChatStream",
@@ -70,7 +69,7 @@ async fn grpcurl_lists_describes_and_calls() {
         assert!(services.contains(service), "{services}");
     }
     let (_, described) = grpcurl(
-        &troika,
+        troika.chat(),
         &[],
         &["describe", "troika.chat.v1.ChatStream.Query"],
         "",
@@ -82,7 +81,7 @@ async fn grpcurl_lists_describes_and_calls() {
 
     let question = format!("{{\"query\":\"What is troika?\",\"chatbot_id\":\"{DEMO_BOT}\"}}");
     let (answered, events) = grpcurl(
-        &troika,
+        troika.chat(),
         &["-max-time", "20"],
         &["troika.chat.v1.ChatStream/Query"],
         &question,
@@ -93,7 +92,7 @@ async fn grpcurl_lists_describes_and_calls() {
         "{events}"
     );
 
-    let (healthy, health) = grpcurl(&troika, &[], &["grpc.health.v1.Health/List"], "{}");
+    let (healthy, health) = grpcurl(troika.chat(), &[], &["grpc.health.v1.Health/List"], "{}");
     assert!(
         healthy && health.contains("troika.chat.v1.Chatbots") && health.contains("SERVING"),
         "{health}"
@@ -104,7 +103,7 @@ async fn grpcurl_lists_describes_and_calls() {
 async fn errors_carry_their_details_to_grpcurl() {
     let troika = sandbox().start_role("chat");
     let (answered, error) = grpcurl(
-        &troika,
+        troika.chat(),
         &[],
         &["troika.chat.v1.ChatStream/Query"],
         "{\"query\":\" \"}",
@@ -126,7 +125,7 @@ async fn a_deadline_ends_a_call_and_the_provider_is_closed() {
     let troika = sandbox().provider(&provider).start_role("chat");
     let question = format!("{{\"query\":\"Q\",\"chatbot_id\":\"{DEMO_BOT}\"}}");
     let (answered, error) = grpcurl(
-        &troika,
+        troika.chat(),
         &["-max-time", "1"],
         &["troika.chat.v1.ChatStream/Query"],
         &question,
@@ -190,4 +189,17 @@ async fn health_is_told_overall_and_by_service_name() {
         .await
         .unwrap_err();
     assert_eq!(unknown.code(), tonic::Code::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_tells_its_health_over_grpc_too() {
+    let troika = sandbox().start();
+    let (listed, services) = grpcurl(troika.gateway(), &[], &["list"], "");
+    assert!(
+        listed && services.contains("grpc.health.v1.Health"),
+        "{services}"
+    );
+    let check = ["grpc.health.v1.Health/Check"];
+    let (told, health) = grpcurl(troika.gateway(), &["-max-time", "5"], &check, "{}");
+    assert!(told && health.contains("\"SERVING\""), "{health}");
 }

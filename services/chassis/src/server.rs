@@ -189,6 +189,16 @@ async fn until_drained(
     }
 }
 
+/// Health and reflection alone, for a role whose own interface is not gRPC: probes and grpcurl then work
+/// against every process alike.
+///
+/// # Errors
+///
+/// Broken descriptors.
+pub fn introspection(readiness: Readiness, drain: Drain) -> Result<Routes, ServeError> {
+    routes(GrpcService::default(), readiness, drain)
+}
+
 fn routes(service: GrpcService, readiness: Readiness, drain: Drain) -> Result<Routes, ServeError> {
     let health = HealthService::new(&service.service_names, readiness, drain);
     let reflection = || {
