@@ -47,14 +47,43 @@ pub(crate) async fn seed(bots: &dyn BotStore, importer: &Importer) -> Result<(),
         created_at: now,
         updated_at: now,
     };
-    bots.create(&bot).await?;
     for (file_name, text) in DOCUMENTS {
         importer
             .import_text(BOT_ID, file_name, text, language::DEFAULT)
             .await?;
     }
+    // Last: a start that dies half way is made good by the next one, which finds no bot yet.
+    bots.create(&bot).await?;
     info!(bot = %BOT_ID, documents = DOCUMENTS.len(), "made the demo bot");
     Ok(())
 }
 
 include!(concat!(env!("OUT_DIR"), "/demo_documents.rs"));
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        knowledge::{self, KnowledgeStore},
+        store::embedded::Embedded,
+    };
+
+    #[tokio::test]
+    async fn a_start_that_died_half_way_is_made_good_by_the_next() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = Embedded::open(&folder.path().join("chat.redb")).unwrap();
+        let knowledge: Arc<dyn KnowledgeStore> = Arc::new(store.clone());
+        let importer = Importer::new(knowledge.clone(), None, knowledge::Config::default());
+        let (file_name, text) = DOCUMENTS[0];
+        importer
+            .import_text(BOT_ID, file_name, text, language::DEFAULT)
+            .await
+            .unwrap();
+        seed(&store, &importer).await.unwrap();
+        assert!(store.get(BOT_ID).await.unwrap().is_some());
+        let documents = knowledge.documents(BOT_ID).await.unwrap();
+        assert_eq!(documents.len(), DOCUMENTS.len());
+    }
+}

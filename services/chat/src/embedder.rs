@@ -79,6 +79,7 @@ impl Validate for Config {
         if self.model.trim().is_empty() {
             problems.push("model", "must not be empty");
         }
+        self.breaker.validate(&mut problems.at("breaker"));
         for (key, limit) in [
             ("timeout", self.timeout),
             ("query_timeout", self.query_timeout),

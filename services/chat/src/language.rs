@@ -27,6 +27,14 @@ pub fn resolve(tag: &str) -> Option<&'static str> {
         .copied()
 }
 
+/// The served language nearest to what an existing database says of a bot ("es-MX" → "es-ES"), else the
+/// default.
+pub(crate) fn nearest(tag: &str) -> &'static str {
+    resolve(tag)
+        .or_else(|| resolve(tag.split(['-', '_']).next().unwrap_or_default()))
+        .unwrap_or(DEFAULT)
+}
+
 /// The name of a served language in English, for instructions to a model.
 pub(crate) fn name(tag: &str) -> &'static str {
     match tag.split('-').next().unwrap_or_default() {
@@ -57,5 +65,14 @@ mod tests {
         assert_eq!(resolve("de"), Some("de-DE"));
         assert_eq!(resolve("xx"), None);
         assert_eq!(resolve(""), None);
+    }
+
+    #[test]
+    fn a_language_that_is_not_served_becomes_the_nearest_that_is() {
+        let nearest = ["hi-IN", "HI_in", "es-MX", "English", "ja-JP", ""].map(nearest);
+        assert_eq!(
+            nearest,
+            ["hi-IN", "hi-IN", "es-ES", DEFAULT, DEFAULT, DEFAULT]
+        );
     }
 }

@@ -96,12 +96,9 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         None => Arc::new(MemoryCache::new(CONTEXT_CACHE_BYTES)),
     };
 
-    let http = reqwest::Client::builder()
-        .connect_timeout(config.model.connect)
-        .build()
-        .map_err(BuildError::Http)?;
-    let embedder = Embedder::new(&config.embeddings, http).map(Arc::new);
-    let bots: Arc<dyn BotStore> = Arc::new(CachedBots::new(store_bots));
+    let http = config.model.http().map_err(BuildError::Http)?;
+    let embedder = Embedder::new(&config.embeddings, http.clone()).map(Arc::new);
+    let bots = Arc::new(CachedBots::new(store_bots));
     let in_prompt = config.knowledge.in_prompt;
     let retriever = Arc::new(Retriever::new(
         knowledge.clone(),
@@ -115,14 +112,15 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         config.knowledge.clone(),
     ));
 
-    if config.demo
-        && deps.mongo.is_none()
-        && let Err(error) = demo::seed(&*bots, &importer).await
-    {
-        warn!(
-            error = &error as &dyn std::error::Error,
-            "running without the demo bot"
-        );
+    if config.demo && deps.mongo.is_none() {
+        // Without an embedder: the start waits for no server.
+        let importer = Importer::new(knowledge.clone(), None, config.knowledge.clone());
+        if let Err(error) = demo::seed(&*bots, &importer).await {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "running without the demo bot"
+            );
+        }
     }
 
     let turns = Arc::new(Turns {
@@ -131,7 +129,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         retriever,
         in_prompt,
         writer: Writer::start(messages.clone(), deps.drain.clone()),
-        ladder: Ladder::new(&config.model).map_err(BuildError::Http)?,
+        ladder: Ladder::new(&config.model, &http),
         running: turn::running::Running::default(),
         drain: deps.drain.clone(),
         config: config.turn,

@@ -86,8 +86,8 @@ pub(crate) enum ModelError {
     NotAStream(String),
     #[error("the endpoint reports an error in its stream: {0}")]
     Reported(String),
-    #[error("the endpoint sends a chunk that cannot be read")]
-    Malformed(#[source] serde_json::Error),
+    #[error("the endpoint sends a chunk that cannot be read: {0}")]
+    Malformed(String),
     #[error("the answer is larger than {0} bytes")]
     TooLarge(u64),
     #[error("the connection broke in the middle of an answer")]
@@ -99,12 +99,13 @@ pub(crate) enum ModelError {
 }
 
 impl ModelError {
-    /// The endpoint is at fault, and its breaker should know. A request that was refused for its
-    /// content, or throttled, says nothing about the endpoint's health.
+    /// The endpoint is at fault, and its breaker should know. A request that was throttled, or refused
+    /// for its content or for the model that one bot names, says nothing about the endpoint's health:
+    /// else one visitor or one bot could take it from all others. A refused key concerns everybody.
     fn is_fault(&self) -> bool {
         match self {
             Self::Throttled { .. } | Self::Open => false,
-            Self::Refused { status, .. } => matches!(status, 401 | 403 | 404),
+            Self::Refused { status, .. } => *status == 401,
             _ => true,
         }
     }

@@ -110,18 +110,22 @@ fn reference(passages: &[Passage]) -> String {
     text
 }
 
-/// A document that contains a marker could close the passages and speak as the visitor.
+/// A document that contains a marker could close the passages and speak as the visitor. So could
+/// `</ Passages x>`: a model reads it as one.
 fn without_markers(content: &str) -> String {
     let lower = content.to_ascii_lowercase();
-    if !lower.contains("passages>") {
-        return content.to_owned();
-    }
     let mut clean = String::with_capacity(content.len());
     let mut start = 0;
-    for (at, marker) in lower.match_indices("passages>") {
-        clean.push_str(content[start..at].trim_end_matches(['<', '/']));
-        clean.push_str("passages");
-        start = at + marker.len();
+    for (at, _) in lower.match_indices("passages") {
+        let before = &content[start..at];
+        let bare = before.trim_end_matches(|c: char| matches!(c, '<' | '/') || c.is_whitespace());
+        if before[bare.len()..].contains('<') {
+            clean.push_str(bare);
+            clean.push(' ');
+        } else {
+            clean.push_str(before);
+        }
+        start = at;
     }
     clean.push_str(&content[start..]);
     clean
@@ -164,6 +168,19 @@ mod tests {
         assert_eq!(*role, Role::User);
         assert_eq!(reference.to_lowercase().matches("</passages>").count(), 1);
         assert_eq!(reference.to_lowercase().matches("<passages>").count(), 1);
+        for marker in [
+            "</passages >",
+            "< /\tPassages\n>",
+            "<<passages>",
+            "<passages id=1>",
+        ] {
+            let clean = without_markers(&format!("a {marker} b"));
+            assert!(!clean.contains('<'), "{clean:?}");
+        }
+        for harmless in ["a < b, in passages", "passages", "of/passages x"] {
+            let kept = without_markers(harmless);
+            assert_eq!(kept, harmless);
+        }
         assert_eq!(prompt.question(), "Why?");
         assert!(prompt.messages[0].1.contains("Hindi"));
         assert!(!prompt.messages[0].1.contains("ignore all"));

@@ -8,6 +8,8 @@
 /// Longest text inside a tag that is believed to be one: three suggestions of 150 characters fit many
 /// times over. A longer one is dropped with its tag and its content forgotten.
 const MAX_TAG_CHARACTERS: usize = 2000;
+/// Line ends that are held back at most; more of them are no space before a tag.
+const MAX_HELD_LINE_ENDS: usize = 32;
 /// Most suggestions of one answer.
 const MAX_SUGGESTIONS: usize = 3;
 /// Longest suggestion, in characters.
@@ -81,7 +83,7 @@ impl TagFilter {
                     self.state = State::Opening;
                     self.held.push(character);
                 }
-                '\n' | '\r' => self.held.push(character),
+                '\n' | '\r' if self.held.len() < MAX_HELD_LINE_ENDS => self.held.push(character),
                 _ => {
                     out.push_str(&self.held);
                     self.held.clear();
@@ -267,6 +269,15 @@ mod tests {
         };
         assert!(content.len() <= MAX_TAG_CHARACTERS);
         assert!(out.is_empty());
+    }
+
+    #[test]
+    fn endless_line_ends_are_not_held_back() {
+        let (out, _) = run([&*"\n".repeat(10_000), "x"]);
+        assert_eq!(out.len(), 10_001);
+        let mut filter = TagFilter::new();
+        filter.push(&"\n".repeat(10_000), &mut String::new());
+        assert!(filter.held.len() <= MAX_HELD_LINE_ENDS);
     }
 
     proptest! {

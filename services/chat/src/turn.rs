@@ -4,7 +4,10 @@
 //! A turn is a stream that is returned, not spawned: dropping it ends the turn, closes the provider's
 //! connection and stores what had been said as a partial answer.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::{
     FutureExt as _, Stream,
@@ -21,9 +24,10 @@ use troika_proto::chat::v1::TurnEvent;
 use uuid::Uuid;
 
 use crate::{
-    bots::{Access, Bot, BotId, BotStore},
+    bots::{Access, Bot, BotId, cached::CachedBots},
     history::{Message, MessageStore, Sender, writer::Writer},
     knowledge::retriever::{Passage, Retriever},
+    language,
     model::Ladder,
     question::Question,
     store::StoreError,
@@ -43,7 +47,7 @@ use running::Running;
 
 /// Everything a turn needs, shared by all turns of a process.
 pub(crate) struct Turns {
-    pub(crate) bots: Arc<dyn BotStore>,
+    pub(crate) bots: Arc<CachedBots>,
     pub(crate) messages: Arc<dyn MessageStore>,
     pub(crate) retriever: Arc<Retriever>,
     pub(crate) in_prompt: usize,
@@ -60,13 +64,14 @@ struct Accepted {
     started: Instant,
     question: Question,
     bot: Bot,
-    language: String,
+    language: &'static str,
     request: RequestContext,
     gathering: BoxFuture<'static, Gathered>,
     record: Record,
 }
 
 /// What was found for the prompt, and what could not be.
+#[derive(Default)]
 struct Gathered {
     history: Vec<Message>,
     passages: Vec<Passage>,
@@ -89,20 +94,10 @@ impl Turns {
                 "server_shutdown",
                 "This server is shutting down. Please try again.",
             )
-            .with_retry_after(std::time::Duration::from_secs(1)));
+            .with_retry_after(Duration::from_secs(1)));
         }
         let id = Uuid::new_v4();
-        let span = tracing::info_span!("turn", turn_id = %id, bot = %question.bot);
-        let gathering =
-            self.clone()
-                .gather(id, question.bot, question.session, question.query.clone());
-        let bot = self.bots.get(question.bot).instrument(span.clone());
-        let (bot, gathering) =
-            match select(bot.boxed(), gathering.instrument(span.clone()).boxed()).await {
-                Either::Left((bot, gathering)) => (bot, gathering),
-                Either::Right((gathered, bot)) => (bot.await, ready(gathered).boxed()),
-            };
-        let bot = admit(bot)?;
+        // Before any read: a process that is full must not work for those it turns away.
         let listed = self
             .running
             .list(id, question.session, self.config.max_running)
@@ -112,8 +107,19 @@ impl Turns {
                     "too_many_turns",
                     "Too many answers are being written at once. Please try again in a moment.",
                 )
-                .with_retry_after(std::time::Duration::from_secs(1))
+                .with_retry_after(Duration::from_secs(1))
             })?;
+        let span = tracing::info_span!("turn", turn_id = %id, bot = %question.bot);
+        let gathering = self
+            .clone()
+            .gather(question.bot, question.session, question.query.clone());
+        let bot = self.bots.remembered(question.bot).instrument(span.clone());
+        let (bot, gathering) =
+            match select(bot.boxed(), gathering.instrument(span.clone()).boxed()).await {
+                Either::Left((bot, gathering)) => (bot, gathering),
+                Either::Right((gathered, bot)) => (bot.await, ready(gathered).boxed()),
+            };
+        let bot = admit(bot)?;
         let record = Record::open(
             self.writer.clone(),
             &question,
@@ -125,7 +131,7 @@ impl Turns {
         );
         let language = question
             .language
-            .map_or_else(|| bot.language.clone(), str::to_owned);
+            .unwrap_or_else(|| language::nearest(&bot.language));
         Ok(stream::events(
             self.clone(),
             Accepted {
@@ -142,39 +148,28 @@ impl Turns {
     }
 
     /// Fetches history and knowledge at the same time. A failure costs the context, not the answer.
-    async fn gather(
-        self: Arc<Self>,
-        turn: Uuid,
-        bot: BotId,
-        session: Uuid,
-        query: String,
-    ) -> Gathered {
+    async fn gather(self: Arc<Self>, bot: BotId, session: Uuid, query: String) -> Gathered {
         let limit = self.config.context;
         let session = session.to_string();
         let (history, found) = futures::join!(
             timeout(
                 limit,
+                // One more than the prompt takes: this turn's own question may be among them.
                 self.messages
-                    .recent(bot, &session, self.config.history_messages as usize)
+                    .recent(bot, &session, self.config.history_messages as usize + 1)
             ),
             timeout(limit, self.retriever.retrieve(bot, &query)),
         );
         let mut notices = Vec::new();
-        let history = match history.map_err(StoreError::unavailable).flatten() {
-            // This turn's own question may have been stored already.
-            Ok(messages) => messages
-                .into_iter()
-                .filter(|message| message.turn != Some(turn))
-                .collect(),
-            Err(error) => {
-                warn!(
-                    error = &error as &dyn std::error::Error,
-                    "answering without the conversation's history"
-                );
-                notices.push(Notice::HistoryUnavailable);
-                Vec::new()
-            }
-        };
+        let history = history.map_err(StoreError::unavailable).flatten();
+        let history = history.unwrap_or_else(|error| {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "answering without the conversation's history"
+            );
+            notices.push(Notice::HistoryUnavailable);
+            Vec::new()
+        });
         let passages = match found.map_err(StoreError::unavailable).flatten() {
             Ok(found) => {
                 if found.lexical_only {
@@ -192,33 +187,40 @@ impl Turns {
             }
         };
         Gathered {
-            history: whole_exchanges(history),
+            history,
             passages,
             notices,
         }
     }
 }
 
-/// A history that starts with an answer lacks its question: models expect the visitor first.
-fn whole_exchanges(mut history: Vec<Message>) -> Vec<Message> {
-    let first = history
+/// The part of a conversation that a prompt takes: the newest `most` messages, from a visitor's on,
+/// without the turn's own question, which may have been stored already.
+fn conversation(mut messages: Vec<Message>, turn: Uuid, most: usize) -> Vec<Message> {
+    // Old data has messages without a text, which providers refuse.
+    messages.retain(|message| message.turn != Some(turn) && !message.content.trim().is_empty());
+    messages.drain(..messages.len().saturating_sub(most));
+    // An answer that lost its question: models expect the visitor first.
+    let first = messages
         .iter()
         .position(|message| message.sender == Sender::User)
-        .unwrap_or(history.len());
-    history.drain(..first);
-    history
+        .unwrap_or(messages.len());
+    messages.drain(..first);
+    messages
 }
 
 fn admit(bot: Result<Option<Bot>, StoreError>) -> Result<Bot, Error> {
     let bot = bot
-        .map_err(|error| {
-            Error::new(
+        .map_err(|error| match error {
+            // Asking again does not mend it.
+            StoreError::Corrupt { .. } => Error::internal(error),
+            error => Error::new(
                 Code::Unavailable,
                 "store_unavailable",
                 "The chatbot cannot be looked up right now. Please try again in a moment.",
             )
-            .with_retry_after(std::time::Duration::from_secs(2))
-            .with_source(error)
+            .with_retry_after(Duration::from_secs(2))
+            .with_source(error),
         })?
         .ok_or_else(|| {
             Error::new(
@@ -243,3 +245,6 @@ fn admit(bot: Result<Option<Bot>, StoreError>) -> Result<Bot, Error> {
     }
     Ok(bot)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
 //! Bots remembered for a moment in front of their store: a turn's way to its bot costs no round trip,
-//! and a store that is away takes no known bot with it.
+//! and a store that is away takes no known bot with it. Whoever changes bots reads the store itself.
 
 use std::{
     sync::Arc,
@@ -23,7 +23,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Bots remembered; some 10 KB each with a long persona.
 const CAPACITY: u64 = 10_000;
 
-/// A store of bots with a memory.
+/// A store of bots with a memory. As a [`BotStore`] it always asks the store and keeps the memory in
+/// step: a change that is built on a remembered bot would undo another process's.
 pub(crate) struct CachedBots {
     store: Arc<dyn BotStore>,
     known: Cache<BotId, (Bot, Instant)>,
@@ -40,6 +41,30 @@ impl CachedBots {
                 .build(),
         }
     }
+
+    /// Finds a bot as it is or was a moment ago; as it was within the hour while the store is away.
+    pub(crate) async fn remembered(&self, id: BotId) -> Result<Option<Bot>, StoreError> {
+        let known = self.known.get(&id).await;
+        if let Some((bot, read)) = &known
+            && read.elapsed() < FRESH
+        {
+            return Ok(Some(bot.clone()));
+        }
+        let fetched = match &known {
+            None => self.get(id).await,
+            Some(_) => timeout(PATIENCE, self.get(id))
+                .await
+                .map_err(StoreError::unavailable)
+                .flatten(),
+        };
+        match (fetched, known) {
+            (Err(error), Some((bot, _))) => {
+                warn!(bot = %id, error = &error as &dyn std::error::Error, "serving a bot from memory: its store is away");
+                Ok(Some(bot))
+            }
+            (fetched, _) => fetched,
+        }
+    }
 }
 
 #[async_trait]
@@ -49,34 +74,12 @@ impl BotStore for CachedBots {
     }
 
     async fn get(&self, id: BotId) -> Result<Option<Bot>, StoreError> {
-        let known = self.known.get(&id).await;
-        if let Some((bot, read)) = &known
-            && read.elapsed() < FRESH
-        {
-            return Ok(Some(bot.clone()));
+        let found = self.store.get(id).await?;
+        match &found {
+            Some(bot) => self.known.insert(id, (bot.clone(), Instant::now())).await,
+            None => self.known.invalidate(&id).await,
         }
-        let fetched = match &known {
-            None => self.store.get(id).await,
-            Some(_) => timeout(PATIENCE, self.store.get(id))
-                .await
-                .map_err(StoreError::unavailable)
-                .flatten(),
-        };
-        match (fetched, known) {
-            (Ok(Some(bot)), _) => {
-                self.known.insert(id, (bot.clone(), Instant::now())).await;
-                Ok(Some(bot))
-            }
-            (Ok(None), _) => {
-                self.known.invalidate(&id).await;
-                Ok(None)
-            }
-            (Err(error), Some((bot, _))) => {
-                warn!(bot = %id, error = &error as &dyn std::error::Error, "serving a bot from memory: its store is away");
-                Ok(Some(bot))
-            }
-            (Err(error), None) => Err(error),
-        }
+        Ok(found)
     }
 
     async fn update(&self, bot: &Bot) -> Result<(), StoreError> {
@@ -93,5 +96,77 @@ impl BotStore for CachedBots {
         let done = self.store.delete(id).await;
         self.known.invalidate(&id).await;
         done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::bots::{Access, Limits};
+
+    /// A store of one bot, which another process changes; it may be away.
+    struct Elsewhere(Mutex<Option<Bot>>);
+
+    impl Elsewhere {
+        fn found(&self) -> Result<Bot, StoreError> {
+            let bot = self.0.lock().unwrap().clone();
+            bot.ok_or_else(|| StoreError::unavailable("away"))
+        }
+    }
+
+    #[async_trait]
+    impl BotStore for Elsewhere {
+        async fn create(&self, _: &Bot) -> Result<(), StoreError> {
+            Ok(())
+        }
+        async fn get(&self, _: BotId) -> Result<Option<Bot>, StoreError> {
+            self.found().map(Some)
+        }
+        async fn update(&self, bot: &Bot) -> Result<(), StoreError> {
+            *self.0.lock().unwrap() = Some(bot.clone());
+            Ok(())
+        }
+        async fn list(&self, _: Option<BotId>, _: usize) -> Result<Vec<Bot>, StoreError> {
+            self.found().map(|bot| vec![bot])
+        }
+        async fn delete(&self, _: BotId) -> Result<bool, StoreError> {
+            Ok(false)
+        }
+    }
+
+    fn named(name: &str) -> Bot {
+        Bot {
+            id: BotId([1; 12]),
+            name: name.into(),
+            persona: String::new(),
+            model: None,
+            temperature: None,
+            language: "en-IN".into(),
+            access: Access::Public,
+            active: true,
+            allowed_origins: Vec::new(),
+            booking_url: None,
+            limits: Limits::default(),
+            created_at: std::time::UNIX_EPOCH,
+            updated_at: std::time::UNIX_EPOCH,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_turn_takes_a_bot_from_memory_and_who_changes_it_reads_the_store() {
+        let store = Arc::new(Elsewhere(Mutex::new(Some(named("old")))));
+        let bots = CachedBots::new(store.clone());
+        let id = BotId([1; 12]);
+        let name = |bot: Option<Bot>| bot.map(|bot| bot.name).unwrap_or_default();
+        assert_eq!(name(bots.remembered(id).await.unwrap()), "old");
+        store.update(&named("new")).await.unwrap();
+        assert_eq!(name(bots.remembered(id).await.unwrap()), "old");
+        assert_eq!(name(bots.get(id).await.unwrap()), "new");
+        assert_eq!(name(bots.remembered(id).await.unwrap()), "new");
+        *store.0.lock().unwrap() = None;
+        assert_eq!(name(bots.remembered(id).await.unwrap()), "new");
+        assert!(bots.get(id).await.is_err());
     }
 }

@@ -127,7 +127,7 @@ pub(crate) fn client(address: SocketAddr, limit: Duration) -> Embedder {
 }
 
 /// An HTTP client without TLS: these tests stay on loopback.
-fn http() -> reqwest::Client {
+pub(crate) fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
 }

@@ -21,11 +21,12 @@ use crate::{
 
 mod conversion;
 mod failures;
+mod faults;
 mod fields;
 mod upload;
 
 use failures::{import_failure, store_failure};
-use fields::Faults;
+use faults::Faults;
 
 /// Bots of one page: the most, and those of a request that says nothing.
 const PAGE_SIZE: (u32, u32) = (200, 50);

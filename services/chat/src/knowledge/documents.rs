@@ -192,7 +192,7 @@ fn text_of(format: Format, document: &[u8], limit: ByteSize) -> Result<String, D
     let text = match format {
         Format::Text | Format::Markdown => plain::decode(document)?.into_owned(),
         Format::Html => html::text(&plain::decode(document)?)?,
-        Format::Csv => csv::text(&plain::decode(document)?)?,
+        Format::Csv => csv::text(&plain::decode(document)?, limit)?,
         Format::Pdf => pdf::text(document, limit)?,
         Format::Docx => docx::text(document, limit)?,
     };

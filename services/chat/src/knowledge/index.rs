@@ -88,7 +88,8 @@ impl Index {
                     .clone(),
             })
             .collect();
-        bytes += entries.len() * size_of::<Entry>();
+        // An empty index takes room too: there is one for every bot that somebody asks for.
+        bytes += entries.len() * size_of::<Entry>() + size_of::<Self>();
         Self {
             entries,
             words,

@@ -60,8 +60,9 @@ impl Retriever {
             .max_capacity(kibibytes(config.index_cache.as_u64()).into())
             .weigher(|_, index: &Arc<Index>| kibibytes(index.bytes() as u64))
             .eviction_policy(EvictionPolicy::lru())
-            // Those of earlier revisions are never asked for again.
-            .time_to_idle(config.cache_lifetime)
+            // Those of earlier revisions are never asked for again, and what another program wrote
+            // without raising the revision is seen at last, however busy the bot is.
+            .time_to_live(config.cache_lifetime)
             .build();
         Self {
             store,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 use troika_chassis::{
-    config::{Problems, Secret},
+    config::{Problems, Secret, Validate},
     outbound::{BreakerConfig, RetryConfig},
 };
 use url::Url;
@@ -92,6 +92,18 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The client for every endpoint; connections are kept and shared.
+    pub(crate) fn http(&self) -> Result<reqwest::Client, reqwest::Error> {
+        reqwest::Client::builder()
+            .user_agent(concat!("troika/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(self.connect)
+            .tcp_nodelay(true)
+            .pool_max_idle_per_host(256)
+            // An address is configured by the operator; a redirect would carry the text elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+    }
+
     /// The endpoints in the order they are asked; none when no model is configured.
     pub fn endpoints(&self) -> Vec<EndpointConfig> {
         let first = match (&self.base_url, self.api_key.is_empty()) {
@@ -109,14 +121,20 @@ impl Config {
             .chain(self.fallbacks.iter().cloned())
             .collect()
     }
+}
 
-    /// Tells what is wrong with the values.
-    pub(crate) fn validate(&self, problems: &mut Problems) {
+impl Validate for Config {
+    fn validate(&self, problems: &mut Problems) {
         if self.name.trim().is_empty() {
             problems.push("name", "must not be empty");
         }
         if !(0.0..=2.0).contains(&self.temperature) {
             problems.push("temperature", "must be from 0 to 2");
+        }
+        self.retry.validate(&mut problems.at("retry"));
+        self.breaker.validate(&mut problems.at("breaker"));
+        if self.max_response.as_u64() == 0 {
+            problems.push("max_response", "must be larger than 0 B");
         }
         for (key, value) in [
             ("connect", self.connect),

@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, stream};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::warn;
 use troika_chassis::outbound::{Breaker, backoff};
 
 use super::{
-    Answering, Ask, Config, Delta, DeltaStream, KNOWLEDGE_MODEL, ModelError,
-    openai::{Deltas, Endpoint},
+    Answering, Ask, Config, Delta, DeltaStream, KNOWLEDGE_MODEL, ModelError, openai::Endpoint,
     quoted,
 };
 
@@ -26,15 +25,7 @@ struct Rung {
 }
 
 impl Ladder {
-    pub(crate) fn new(config: &Config) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("troika/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(config.connect)
-            .tcp_nodelay(true)
-            .pool_max_idle_per_host(256)
-            // A provider's address is configured by the operator; a redirect would carry the key elsewhere.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+    pub(crate) fn new(config: &Config, http: &reqwest::Client) -> Self {
         let rungs = config
             .endpoints()
             .into_iter()
@@ -51,10 +42,10 @@ impl Ladder {
                 Rung { endpoint, breaker }
             })
             .collect();
-        Ok(Self {
+        Self {
             rungs,
             config: config.clone(),
-        })
+        }
     }
 
     /// Waits for the first token of the first endpoint that gives one. When all fail, the built-in
@@ -144,63 +135,161 @@ impl Ladder {
             .await
             .map_err(slow)?
             .unwrap_or(Err(ModelError::Unfinished))?;
-        let rest = paced(
+        let breaker = rung.breaker.clone();
+        Ok(paced(
+            first,
             deltas,
             self.config.silence,
             self.config.usage_wait,
-            rung.breaker.clone(),
-            first.clone(),
-        );
-        Ok(stream::iter([Ok(first)]).chain(rest).boxed())
+            breaker,
+        )
+        .boxed())
     }
 }
 
-/// The rest of an answer under its limits: silence between deltas, and a short wait for usage after
-/// the finish reason. Tells the breaker how the answer ended, unless the listener left.
+/// An answer after its first delta. However it ends, its breaker hears of it at most once.
+struct Pace<D> {
+    deltas: D,
+    breaker: Breaker,
+    finished: bool,
+    /// The endpoint owes nothing: it finished, or its last word was a delta. So an answer that we cut
+    /// at its length is a success, and a listener who leaves in a silence tells nothing.
+    kept_its_word: bool,
+    over: bool,
+}
+
+impl<D> Drop for Pace<D> {
+    fn drop(&mut self) {
+        if self.kept_its_word {
+            self.breaker.success();
+        }
+    }
+}
+
+/// An answer under its limits from its first delta on: silence between deltas, and a short wait for usage after
+/// the finish reason.
 fn paced(
-    deltas: Deltas,
+    first: Delta,
+    rest: impl Stream<Item = Result<Delta, ModelError>> + Send + Unpin,
     silence: Duration,
     usage_wait: Duration,
     breaker: Breaker,
-    first: Delta,
-) -> impl stream::Stream<Item = Result<Delta, ModelError>> + Send {
-    struct Pace {
-        deltas: Deltas,
-        finished: bool,
-        over: bool,
-    }
+) -> impl Stream<Item = Result<Delta, ModelError>> + Send {
     let start = Pace {
-        deltas,
+        deltas: rest,
+        breaker,
         finished: matches!(first, Delta::Finish(_)),
+        kept_its_word: true,
         over: false,
     };
-    stream::unfold(start, move |mut pace| {
-        let breaker = breaker.clone();
-        async move {
-            if pace.over {
-                return None;
-            }
-            let limit = if pace.finished { usage_wait } else { silence };
-            let next = match timeout(limit, pace.deltas.next()).await {
-                Ok(next) => next,
-                Err(_) if pace.finished => None,
-                Err(_) => Some(Err(ModelError::Silent(silence))),
-            };
-            match &next {
-                Some(Ok(Delta::Finish(_))) => {
-                    pace.finished = true;
-                    breaker.success();
-                }
-                Some(Ok(_)) => {}
-                Some(Err(error)) => {
-                    pace.over = true;
-                    if error.is_fault() {
-                        breaker.failure();
-                    }
-                }
-                None => return None,
-            }
-            next.map(|item| (item, pace))
+    let rest = stream::unfold(start, move |mut pace| async move {
+        if pace.over {
+            return None;
         }
-    })
+        pace.kept_its_word = pace.finished;
+        let limit = if pace.finished { usage_wait } else { silence };
+        let next = match timeout(limit, pace.deltas.next()).await {
+            Ok(next) => next?,
+            Err(_) if pace.finished => return None,
+            Err(_) => Err(ModelError::Silent(silence)),
+        };
+        match &next {
+            Ok(delta) => {
+                pace.finished |= matches!(delta, Delta::Finish(_));
+                pace.kept_its_word = true;
+            }
+            Err(error) => {
+                pace.over = true;
+                if error.is_fault() {
+                    pace.breaker.failure();
+                }
+            }
+        }
+        Some((next, pace))
+    });
+    stream::iter([Ok(first)]).chain(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream::{iter, pending};
+    use troika_chassis::outbound::BreakerConfig;
+
+    use super::*;
+    use crate::model::Finish;
+
+    /// A breaker that a single further failure opens.
+    fn shaken() -> Breaker {
+        let config = BreakerConfig {
+            failures: 2,
+            ..BreakerConfig::default()
+        };
+        let breaker = Breaker::new("model", &config);
+        breaker.failure();
+        breaker
+    }
+
+    /// Whether the breaker heard of a success since it was shaken.
+    fn forgave(breaker: &Breaker) -> bool {
+        breaker.failure();
+        breaker.state() == "closed"
+    }
+
+    fn text() -> Delta {
+        Delta::Text("word ".into())
+    }
+
+    fn answer(
+        breaker: &Breaker,
+        deltas: impl Stream<Item = Result<Delta, ModelError>> + Send + Unpin,
+    ) -> impl Stream<Item = Result<Delta, ModelError>> + Send {
+        let (silence, usage_wait) = (Duration::from_secs(15), Duration::from_secs(1));
+        paced(text(), deltas, silence, usage_wait, breaker.clone())
+    }
+
+    #[tokio::test]
+    async fn a_finished_answer_is_a_success() {
+        let breaker = shaken();
+        let deltas = iter([Ok(text()), Ok(Delta::Finish(Finish::Stop))]);
+        let told: Vec<_> = answer(&breaker, deltas).collect().await;
+        assert_eq!(told.len(), 3);
+        assert!(forgave(&breaker));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn figures_that_never_come_take_nothing_from_a_finished_answer() {
+        let breaker = shaken();
+        let deltas = iter([Ok(Delta::Finish(Finish::Stop))]).chain(pending());
+        let told: Vec<_> = answer(&breaker, deltas).collect().await;
+        assert_eq!(told.len(), 2);
+        assert!(forgave(&breaker));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_cut_between_two_tokens_is_a_success() {
+        let breaker = shaken();
+        let mut cut = Box::pin(answer(&breaker, iter([Ok(text())]).chain(pending())));
+        assert!(cut.next().await.is_some() && cut.next().await.is_some());
+        drop(cut);
+        assert!(forgave(&breaker));
+    }
+
+    #[tokio::test]
+    async fn a_listener_who_leaves_in_a_silence_tells_nothing() {
+        let breaker = shaken();
+        let mut left = Box::pin(answer(&breaker, pending()));
+        assert!(left.next().await.is_some());
+        assert!(futures::poll!(left.next()).is_pending());
+        drop(left);
+        assert_eq!(breaker.state(), "closed");
+        assert!(!forgave(&breaker));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silence_is_told_once_and_ends_the_answer() {
+        let breaker = shaken();
+        let told: Vec<_> = answer(&breaker, pending()).collect().await;
+        assert!(matches!(told[..], [Ok(_), Err(ModelError::Silent(_))]));
+        assert_eq!(breaker.state(), "open");
+    }
 }

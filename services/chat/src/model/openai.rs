@@ -1,10 +1,9 @@
-//! One OpenAI-compatible endpoint: a chat completion as a stream of deltas. The only file that knows
-//! the provider's wire.
+//! One OpenAI-compatible endpoint: a chat completion as a stream of deltas. With `openai/`
+//! the only place that knows the provider's wire.
 //!
 //! Requests are built from async-openai's types. The stream is read here, because async-openai reads
 //! it in a task of its own over an unbounded channel and hides `Retry-After`: here a slow listener slows
-//! the provider, and dropping the stream closes the connection. Chunks are decoded leniently: compatible
-//! servers leave out fields that OpenAI always sends.
+//! the provider, and dropping the stream closes the connection.
 
 use std::{
     pin::Pin,
@@ -21,17 +20,17 @@ use bytes::Bytes;
 use eventsource_stream::{EventStream, EventStreamError, Eventsource as _};
 use futures::{Stream, StreamExt as _};
 use reqwest::{Response, StatusCode, header};
-use serde::Deserialize;
 use troika_chassis::config::Secret;
 
-use super::{Ask, Delta, EndpointConfig, Finish, ModelError};
-use crate::{prompt::Role, usage::Usage};
+use super::{Ask, Delta, EndpointConfig, ModelError};
+use crate::prompt::Role;
+
+mod chunk;
+
+use chunk::{ErrorBody, decode};
 
 /// Most bytes of an error body that are read for the log.
 const MAX_ERROR_BODY: usize = 4096;
-/// Characters of a provider's error message that reach the log.
-const MAX_ERROR_MESSAGE: usize = 300;
-
 /// An endpoint and how to ask it.
 pub(crate) struct Endpoint {
     http: reqwest::Client,
@@ -173,7 +172,7 @@ fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// The `message` or `code` of an error body, cut short, for the log alone.
+/// Type and code of an error body, for the log alone.
 async fn error_message(response: Response) -> String {
     let mut body = Vec::new();
     let mut pieces = response.bytes_stream();
@@ -183,72 +182,10 @@ async fn error_message(response: Response) -> String {
             break;
         }
     }
-    let message = match serde_json::from_slice::<ErrorBody>(&body) {
+    match serde_json::from_slice::<ErrorBody>(&body) {
         Ok(ErrorBody { error }) => error.text(),
         Err(_) => "no error object in the body".to_owned(),
-    };
-    message.chars().take(MAX_ERROR_MESSAGE).collect()
-}
-
-#[derive(Deserialize)]
-struct ErrorBody {
-    error: WireError,
-}
-
-/// OpenAI sends an object; some compatible servers a plain string.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireError {
-    Object {
-        code: Option<serde_json::Value>,
-        r#type: Option<String>,
-    },
-    Other(serde::de::IgnoredAny),
-}
-
-impl WireError {
-    /// Type and code alone: a provider's message may quote the prompt.
-    fn text(&self) -> String {
-        match self {
-            Self::Object { code, r#type } => {
-                let code = code
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_else(|| "no code".into());
-                format!("{} ({code})", r#type.as_deref().unwrap_or("error"))
-            }
-            Self::Other(_) => "an error without type or code".into(),
-        }
     }
-}
-
-#[derive(Deserialize)]
-struct Chunk {
-    #[serde(default)]
-    choices: Vec<Choice>,
-    usage: Option<WireUsage>,
-    error: Option<WireError>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    #[serde(default)]
-    delta: WireDelta,
-    finish_reason: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-struct WireDelta {
-    content: Option<String>,
-    refusal: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct WireUsage {
-    #[serde(default)]
-    prompt_tokens: u32,
-    #[serde(default)]
-    completion_tokens: u32,
 }
 
 type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>;
@@ -321,7 +258,16 @@ impl Stream for Deltas {
                 Some(Err(EventStreamError::Transport(BodyError::TooLarge(limit)))) => {
                     Some(ModelError::TooLarge(limit))
                 }
-                Some(Err(error)) => Some(ModelError::Interrupted(error.into())),
+                Some(Err(EventStreamError::Transport(BodyError::Transport(error)))) => {
+                    Some(ModelError::Interrupted(error.into()))
+                }
+                // These two quote the stream, which is the model's answer.
+                Some(Err(EventStreamError::Utf8(_))) => {
+                    Some(ModelError::Malformed("it is not UTF-8".into()))
+                }
+                Some(Err(EventStreamError::Parser(_))) => {
+                    Some(ModelError::Malformed("it is no event".into()))
+                }
                 None => None,
             };
             self.ended = true;
@@ -335,65 +281,9 @@ impl Stream for Deltas {
     }
 }
 
-fn decode(data: &str) -> Result<Vec<Delta>, ModelError> {
-    let chunk: Chunk = serde_json::from_str(data).map_err(ModelError::Malformed)?;
-    if let Some(error) = chunk.error {
-        return Err(ModelError::Reported(error.text()));
-    }
-    let mut deltas = Vec::with_capacity(1);
-    if let Some(choice) = chunk.choices.into_iter().next() {
-        // A refusal is the model's answer too: it is text for the visitor.
-        let text = choice
-            .delta
-            .content
-            .filter(|text| !text.is_empty())
-            .or(choice.delta.refusal);
-        deltas.extend(text.filter(|text| !text.is_empty()).map(Delta::Text));
-        deltas.extend(choice.finish_reason.map(|reason| {
-            Delta::Finish(match reason.as_str() {
-                "length" | "max_tokens" => Finish::Length,
-                "content_filter" => Finish::ContentFilter,
-                // "stop", and words of compatible servers such as "eos_token": the model finished.
-                _ => Finish::Stop,
-            })
-        }));
-    }
-    deltas.extend(chunk.usage.map(|usage| {
-        Delta::Usage(Usage {
-            prompt: usage.prompt_tokens,
-            completion: usage.completion_tokens,
-            estimated: false,
-        })
-    }));
-    Ok(deltas)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn chunks_are_read_leniently_and_errors_are_told_apart() {
-        let text = decode(r#"{"choices":[{"delta":{"content":"hé"}}]}"#).unwrap();
-        assert_eq!(text, [Delta::Text("hé".into())]);
-        let last = decode(r#"{"choices":[{"delta":{},"finish_reason":"length"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}"#).unwrap();
-        assert_eq!(
-            last,
-            [
-                Delta::Finish(Finish::Length),
-                Delta::Usage(Usage {
-                    prompt: 3,
-                    completion: 2,
-                    estimated: false
-                })
-            ]
-        );
-        assert_eq!(decode(r#"{"choices":[],"usage":null}"#).unwrap(), []);
-        assert!(
-            matches!(decode(r#"{"error":{"message":"secret prompt","type":"server_error","code":500}}"#), Err(ModelError::Reported(text)) if text == "server_error (500)")
-        );
-        assert!(matches!(decode("{"), Err(ModelError::Malformed(_))));
-    }
 
     #[test]
     fn retry_after_is_read_in_seconds_and_milliseconds() {

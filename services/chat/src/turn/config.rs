@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use troika_chassis::config::Problems;
+use troika_chassis::config::{Problems, Validate};
 
 /// The characters after which every answer ends at the latest.
 pub(crate) const MAX_ANSWER_CHARACTERS: u32 = 2000;
@@ -42,10 +42,16 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    pub(crate) fn validate(&self, problems: &mut Problems) {
-        if self.total.is_zero() {
-            problems.push("total", "must be longer than 0s");
+impl Validate for Config {
+    fn validate(&self, problems: &mut Problems) {
+        for (key, limit) in [
+            ("total", self.total),
+            ("context", self.context),
+            ("save", self.save),
+        ] {
+            if limit.is_zero() {
+                problems.push(key, "must be longer than 0s");
+            }
         }
         if !(1..=MAX_ANSWER_CHARACTERS).contains(&self.answer_characters) {
             problems.push(

@@ -96,10 +96,10 @@ pub(super) enum Fault {
 
 impl Fault {
     /// What a model's failure means for the turn: before its first token, or after.
-    pub(super) fn of_model(error: &ModelError, text_was_sent: bool) -> Self {
+    pub(super) fn of_model(error: &ModelError, has_begun: bool) -> Self {
         match error {
             ModelError::SlowFirstToken(_) | ModelError::Silent(_) => Self::ModelTimeout,
-            _ if text_was_sent => Self::AnswerIncomplete,
+            _ if has_begun => Self::AnswerIncomplete,
             ModelError::Refused { .. } => Self::ModelRefused,
             ModelError::Unfinished | ModelError::Interrupted(_) | ModelError::TooLarge(_) => {
                 Self::AnswerIncomplete

@@ -94,7 +94,8 @@ impl Record {
         tokens: Option<u32>,
     ) -> Vec<Saved> {
         self.settled = true;
-        self.message.time = SystemTime::now();
+        // A clock set back does not put the answer before its question.
+        self.message.time = self.message.time.max(SystemTime::now());
         self.message.outcome = Some(outcome);
         self.message.tokens = tokens;
         // Entered, not named as the parent: the JSON format lists the current spans alone.

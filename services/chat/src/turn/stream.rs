@@ -1,11 +1,11 @@
 //! The events of an accepted turn, in order. Reads from top to bottom as a turn goes.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_stream::stream;
 use futures::{
-    Stream, StreamExt as _,
-    future::{Either, join_all, select},
+    FutureExt as _, Stream, StreamExt as _,
+    future::{BoxFuture, Either, Shared, join_all, select},
 };
 use tracing::{Instrument as _, warn};
 use troika_proto::chat::v1::{
@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::{
     Accepted, Turns,
     answer::Answer,
+    conversation,
     events::{Events, Fault, Notice},
 };
 use crate::{
@@ -65,9 +66,14 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
         .answer_characters
         .unwrap_or(config.answer_characters)
         .min(config.answer_characters);
+    let history_messages = bot
+        .limits
+        .history_messages
+        .unwrap_or(config.history_messages)
+        .min(config.history_messages);
 
     stream! {
-        let mut ended = Box::pin(ended(turns.clone(), record.listed.stop.clone(), started + total));
+        let ended = ended(turns.clone(), record.listed.stop.clone(), started + total).boxed().shared();
         yield number.next(Event::Connected(Connected {
             client_id: Uuid::new_v4().to_string(),
             session_id: question.session.to_string(),
@@ -75,14 +81,15 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
         }));
         yield number.next(Event::Status(StatusChanged { status: "thinking".into(), message: "Thinking…".into() }));
 
-        let gathered = gathering.await;
+        // A turn that ends here asks no model: the next wait tells it again.
+        let gathered = unless(&ended, gathering).await.unwrap_or_default();
         for notice in gathered.notices {
             yield number.next(notice.into());
         }
+        let history = conversation(gathered.history, id, history_messages as usize);
         let shown = gathered.passages.len().min(turns.in_prompt);
-        let skipped = gathered.history.len().saturating_sub(bot.limits.history_messages.unwrap_or(u32::MAX) as usize);
         let ask = Ask {
-            prompt: Prompt::new(&bot, &language, &gathered.history[skipped..], &gathered.passages[..shown], &question.query),
+            prompt: Prompt::new(&bot, language, &history, &gathered.passages[..shown], &question.query),
             model: bot.model.clone(),
             temperature: bot.temperature,
             max_tokens: bot.limits.completion_tokens,
@@ -92,7 +99,7 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
 
         let mut answer = Answer::limited_to(characters as usize);
         let mut cut = false;
-        let end = match unless(&mut ended, turns.ladder.answer(&ask).instrument(span.clone())).await {
+        let end = match unless(&ended, turns.ladder.answer(&ask).instrument(span.clone())).await {
             Err(ended) => End::Ended(ended),
             Ok(Err(error)) => {
                 span.in_scope(|| warn!(error = &error as &dyn std::error::Error, "no model answers"));
@@ -109,7 +116,7 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
                 let mut finish = None;
                 let mut counted = None;
                 loop {
-                    match unless(&mut ended, answering.deltas.next()).await {
+                    match unless(&ended, answering.deltas.next()).await {
                         Ok(Some(Ok(Delta::Text(piece)))) => {
                             let (content, full) = answer.push(&piece);
                             if !content.is_empty() {
@@ -201,7 +208,7 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
             sentence_count: count(text.unicode_sentences()),
             full_answer: text.to_owned(),
             session_id: question.session.to_string(),
-            language,
+            language: language.to_owned(),
             model: record.model.clone(),
             usage: Some(WireUsage {
                 prompt_tokens: usage.prompt,
@@ -265,7 +272,7 @@ fn count<'a>(items: impl Iterator<Item = &'a str>) -> u32 {
     u32::try_from(items.count()).unwrap_or(u32::MAX)
 }
 
-/// Resolves when the turn is to end from outside. Made once a turn and polled beside every token.
+/// Resolves when the turn is to end from outside. Made once a turn and polled beside every wait.
 async fn ended(
     turns: Arc<Turns>,
     stop: tokio_util::sync::CancellationToken,
@@ -280,11 +287,11 @@ async fn ended(
 
 /// Waits for `work`, unless the turn ends first: then the work is dropped.
 async fn unless<T>(
-    ended: &mut Pin<Box<impl Future<Output = Ended>>>,
+    ended: &Shared<BoxFuture<'static, Ended>>,
     work: impl Future<Output = T>,
 ) -> Result<T, Ended> {
     let work = std::pin::pin!(work);
-    match select(ended, work).await {
+    match select(ended.clone(), work).await {
         Either::Left((ended, _)) => Err(ended),
         Either::Right((value, _)) => Ok(value),
     }

@@ -1,12 +1,11 @@
-//! Checks what was sent, field by field, and tells all faults of a request at once. Field names are
-//! those of the contract.
+//! Checks the fields of bots and uploads and takes them over. Field names are those of the contract.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use troika_chassis::error::{Code, Error, Violation};
+use troika_chassis::error::Error;
 use troika_proto::chat::v1 as wire;
-use url::Url;
 
+use super::faults::Faults;
 use crate::{
     bots::{Access, Bot, BotId, Limits},
     knowledge::{documents::Format, importer::Upload},
@@ -17,10 +16,8 @@ use crate::{
 const NAME: usize = 100;
 /// Characters of a persona.
 const PERSONA: usize = 8000;
-/// Characters of a model's name, a file's name, a session's.
+/// Characters of a model's name, a file's name.
 const SHORT: usize = 255;
-/// Characters of an address.
-const ADDRESS: usize = 2048;
 /// Web origins of one bot.
 const ORIGINS: usize = 100;
 /// The longest turn a bot may ask for.
@@ -46,136 +43,7 @@ const LIMITS: [&str; 4] = [
     "limits.turn",
 ];
 
-/// What is wrong with a request, so far.
-#[derive(Debug, Default)]
-pub(super) struct Faults(Vec<Violation>);
-
 impl Faults {
-    /// Adds a fault; the message goes on after the field's name.
-    pub(super) fn push(&mut self, field: &str, kind: &str, message: impl AsRef<str>) {
-        let message = format!("{field} {}", message.as_ref());
-        self.0.push(Violation {
-            field: field.to_owned(),
-            message,
-            kind: kind.to_owned(),
-        });
-    }
-
-    /// All faults as one error.
-    pub(super) fn none(self) -> Result<(), Error> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        let messages: Vec<&str> = self
-            .0
-            .iter()
-            .map(|violation| violation.message.as_str())
-            .collect();
-        let message = messages.join("; ");
-        Err(Error::new(Code::InvalidArgument, "invalid_argument", message).with_violations(self.0))
-    }
-
-    /// The value, which is there when nothing was wrong.
-    pub(super) fn with<T>(self, value: Option<T>) -> Result<T, Error> {
-        self.none()?;
-        value.ok_or_else(|| Error::of(Code::InvalidArgument))
-    }
-
-    /// An id of 24 hexadecimal digits.
-    pub(super) fn bot_id(&mut self, field: &str, id: &str) -> Option<BotId> {
-        if id.is_empty() {
-            self.push(field, "any.required", "is required");
-            return None;
-        }
-        let id = id.parse();
-        if id.is_err() {
-            self.push(field, "string.hex", "must be 24 hexadecimal digits");
-        }
-        id.ok()
-    }
-
-    /// A session's name: a UUID, or any string in old data.
-    pub(super) fn session_id(&mut self, field: &str, id: &str) {
-        if id.trim().is_empty() {
-            self.push(field, "any.required", "is required");
-        } else {
-            self.length(field, id, SHORT);
-        }
-    }
-
-    /// A count of 1 to the most, or the default where 0 was sent.
-    pub(super) fn count(&mut self, field: &str, count: u32, (most, default): (u32, u32)) -> usize {
-        if count > most {
-            self.push(field, "number.max", format!("must be at most {most}"));
-        }
-        (if count == 0 { default } else { count.min(most) }) as usize
-    }
-
-    /// A page token is the id of the last bot of the page before.
-    pub(super) fn page_token(&mut self, token: &str) -> Option<BotId> {
-        if token.is_empty() {
-            return None;
-        }
-        let after = token.parse();
-        if after.is_err() {
-            self.push(
-                "page_token",
-                "any.invalid",
-                "must come from the page before, unchanged",
-            );
-        }
-        after.ok()
-    }
-
-    fn length(&mut self, field: &str, text: &str, most: usize) {
-        if text.chars().nth(most).is_some() {
-            self.push(
-                field,
-                "string.max",
-                format!("must be at most {most} characters long"),
-            );
-        }
-    }
-
-    fn range(&mut self, field: &str, value: Option<u32>, least: u32, most: u32) {
-        if value.is_some_and(|value| value < least) {
-            self.push(field, "number.min", format!("must be at least {least}"));
-        }
-        if value.is_some_and(|value| value > most) {
-            self.push(field, "number.max", format!("must be at most {most}"));
-        }
-    }
-
-    /// An absolute http or https address.
-    fn address(&mut self, field: &str, text: &str) -> Option<Url> {
-        self.length(field, text, ADDRESS);
-        let url = Url::parse(text)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        if url.is_none() {
-            self.push(
-                field,
-                "string.uri",
-                "must be an address that starts with http:// or https://",
-            );
-        }
-        url
-    }
-
-    fn origin(&mut self, field: &str, text: &str) -> Option<String> {
-        let url = self.address(field, text)?;
-        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        if !bare || !url.username().is_empty() || url.password().is_some() {
-            self.push(
-                field,
-                "string.uri",
-                "must be an origin alone, such as https://example.com: no path, no user",
-            );
-            return None;
-        }
-        Some(url.origin().ascii_serialization())
-    }
-
     fn turn(&mut self, sent: Option<wire::BotLimits>) -> Option<Duration> {
         let turn = Duration::try_from(sent?.turn?)
             .ok()

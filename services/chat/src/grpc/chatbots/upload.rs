@@ -11,7 +11,7 @@ use troika_proto::chat::v1::{
     ImportHeader, ImportKnowledgeRequest, import_knowledge_request::Part,
 };
 
-use super::{failures::import_failure, fields::Faults};
+use super::{failures::import_failure, faults::Faults};
 use crate::knowledge::importer::ImportError;
 
 /// The largest piece.

@@ -3,11 +3,14 @@
 
 use std::fmt::Write as _;
 
+use bytesize::ByteSize;
+
 use super::{DocumentError, Format};
 
 /// The rows of a table as paragraphs. The first line is the header; the separator is the comma, the
-/// semicolon or the tab, whichever the header has most of. Empty values are left out.
-pub(super) fn text(table: &str) -> Result<String, DocumentError> {
+/// semicolon or the tab, whichever the header has most of. Empty values are left out. No more than
+/// `limit` is written: a long header over short rows would make terabytes of a small file.
+pub(super) fn text(table: &str, limit: ByteSize) -> Result<String, DocumentError> {
     let malformed = |problem| DocumentError::Malformed {
         format: Format::Csv.name(),
         problem,
@@ -37,6 +40,9 @@ pub(super) fn text(table: &str) -> Result<String, DocumentError> {
                 None => writeln!(text, "{value}"),
             }
             .map_err(|_| malformed("a row cannot be written"))?;
+            if text.len() as u64 > limit.as_u64() {
+                return Err(DocumentError::TooLarge(limit));
+            }
         }
         text.push('\n');
     }

@@ -228,6 +228,15 @@ fn csv_rows_say_what_their_values_are() {
 }
 
 #[test]
+fn a_table_whose_header_is_repeated_over_and_over_fills_no_memory() {
+    let table = format!("{}\n{}", "x".repeat(1 << 18), "1\n".repeat(100_000));
+    assert_eq!(
+        text(Format::Csv, table),
+        Err(DocumentError::TooLarge(LIMIT))
+    );
+}
+
+#[test]
 fn csv_without_a_header_is_refused() {
     assert!(matches!(
         text(Format::Csv, ",,\n1,2,3\n"),

@@ -85,9 +85,21 @@ impl Language {
     }
 }
 
+/// The stop words of every bot: English and the Indian languages. Shared, for there is an index for
+/// each bot that is asked, even for one that does not exist.
+static COMMON: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    ENGLISH
+        .split_whitespace()
+        .chain(INDIAN.iter().flat_map(|list| list.split_whitespace()))
+        .map(plain)
+        .chain(plain_list(LANGUAGE::English))
+        .collect()
+});
+
 /// Takes texts apart; the same way for passages and queries.
 pub(super) struct Terms {
-    stop_words: HashSet<String>,
+    /// Stop words beside the common ones.
+    further: HashSet<String>,
     english: Stemmer,
     tamil: Stemmer,
 }
@@ -95,29 +107,24 @@ pub(super) struct Terms {
 impl Terms {
     /// Terms of English, the Indian languages, and those named.
     pub(super) fn new(languages: impl IntoIterator<Item = Language>) -> Self {
-        let mut further = Vec::new();
+        let mut distinct = Vec::new();
         for language in languages {
-            if !further.contains(&language) {
-                further.push(language);
+            if !distinct.contains(&language) {
+                distinct.push(language);
             }
         }
-        let mut stop_words: HashSet<String> = ENGLISH
-            .split_whitespace()
-            .chain(INDIAN.iter().flat_map(|list| list.split_whitespace()))
-            .map(plain)
-            .collect();
-        for list in further
-            .into_iter()
-            .map(Language::stop_words)
-            .chain([LANGUAGE::English])
-        {
-            stop_words.extend(stop_words::get(list).iter().map(|word| plain(word)));
-        }
         Self {
-            stop_words,
+            further: distinct
+                .into_iter()
+                .flat_map(|language| plain_list(language.stop_words()))
+                .collect(),
             english: Stemmer::create(Algorithm::English),
             tamil: Stemmer::create(Algorithm::Tamil),
         }
+    }
+
+    fn is_stop_word(&self, word: &str) -> bool {
+        COMMON.contains(word) || self.further.contains(word)
     }
 
     fn stem(&self, word: String) -> String {
@@ -146,12 +153,16 @@ impl bm25::Tokenizer for Terms {
     fn tokenize(&self, text: &str) -> Vec<String> {
         text.unicode_words()
             .map(plain)
-            .filter(|word| !self.stop_words.contains(word.as_str()))
+            .filter(|word| !self.is_stop_word(word))
             .map(|word| word.strip_suffix("'s").map(str::to_owned).unwrap_or(word))
-            .filter(|word| !word.is_empty() && !self.stop_words.contains(word.as_str()))
+            .filter(|word| !word.is_empty() && !self.is_stop_word(word))
             .map(|word| self.stem(word))
             .collect()
     }
+}
+
+fn plain_list(language: LANGUAGE) -> impl Iterator<Item = String> {
+    stop_words::get(language).iter().map(|word| plain(word))
 }
 
 /// A word in lower case, without accents on Latin, Greek and Cyrillic letters, and without joiners,

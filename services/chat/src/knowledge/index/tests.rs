@@ -114,7 +114,7 @@ fn at_most_so_many_are_kept_and_equals_keep_their_order() {
 fn an_empty_index_finds_nothing_and_takes_no_memory_to_speak_of() {
     let index = index(&[]);
     assert!(found(&index, "anything", Some(&[1.0])).is_empty());
-    assert_eq!(index.bytes(), 0);
+    assert!((1..1024).contains(&index.bytes()), "{}", index.bytes());
 }
 
 #[test]

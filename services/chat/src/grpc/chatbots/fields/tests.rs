@@ -1,6 +1,7 @@
 //! What is accepted, what is refused, and that all faults come at once.
 
 use proptest::prelude::*;
+use troika_chassis::error::Code;
 use troika_proto::chat::v1 as wire;
 
 use super::*;
@@ -255,9 +256,11 @@ fn counts_have_a_default_and_a_most() {
     let mut faults = Faults::default();
     assert_eq!(faults.count("limit", 0, (200, 10)), 10);
     assert_eq!(faults.count("limit", 200, (200, 10)), 200);
-    assert!(faults.0.is_empty());
+    assert!(faults.none().is_ok());
+    let mut faults = Faults::default();
     faults.count("limit", 201, (200, 10));
-    assert_eq!(faults.0[0].kind, "number.max");
+    let error = faults.none().unwrap_err();
+    assert_eq!(kinds(&error), [("limit", "number.max")]);
 }
 
 proptest! {
