@@ -4,19 +4,42 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 3] = [
-    "troika/chat/v1/turn_event.proto",
-    "troika/chat/v1/chat_stream.proto",
-    "troika/chat/v1/chatbots.proto",
+/// The packages: a name for the descriptors that reflection serves, and the files.
+const PACKAGES: [(&str, &[&str]); 2] = [
+    (
+        "chat",
+        &[
+            "troika/chat/v1/turn_event.proto",
+            "troika/chat/v1/chat_stream.proto",
+            "troika/chat/v1/chatbots.proto",
+        ],
+    ),
+    ("tts", &["troika/tts/v1/tts.proto"]),
+];
+
+/// Fields that carry so much that they are shared, not copied.
+const LARGE: [&str; 5] = [
+    ".troika.chat.v1.ImportKnowledgeRequest.data",
+    ".troika.chat.v1.Audio.pcm",
+    ".troika.chat.v1.SpokenAnswer.data",
+    ".troika.tts.v1.Audio.pcm",
+    ".troika.tts.v1.SynthesizeResponse.audio",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=troika");
-    let descriptors = protox::compile(FILES, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("chat_descriptor.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure()
-        .bytes(".troika.chat.v1.ImportKnowledgeRequest.data")
-        .compile_fds(descriptors)?;
+    for (name, files) in PACKAGES {
+        let descriptors = protox::compile(files, ["."])?;
+        fs::write(
+            out.join(format!("{name}_descriptor.bin")),
+            descriptors.encode_to_vec(),
+        )?;
+        let mut generator = tonic_prost_build::configure();
+        for field in LARGE {
+            generator = generator.bytes(field);
+        }
+        generator.compile_fds(descriptors)?;
+    }
     Ok(())
 }

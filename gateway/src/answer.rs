@@ -1,6 +1,7 @@
 //! What the routes without a stream answer, as JSON: the members that old clients read and the new
 //! ones beside them. It must not know how the answer was fetched.
 
+use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use troika_proto::chat::v1 as proto;
 use utoipa::ToSchema;
@@ -17,7 +18,7 @@ pub(crate) struct Answer {
     link: Option<String>,
     /// Tokens of the turn.
     tokens: u32,
-    /// The spoken answer; always null for now.
+    /// The spoken answer as a data URL, `data:audio/mpeg;base64,…`; null when none was asked for or made.
     audio: Option<String>,
     /// The conversation; send it again with the next question.
     session_id: String,
@@ -66,7 +67,9 @@ impl Answer {
             answer: complete.full_answer,
             link: None,
             tokens: usage.total_tokens,
-            audio: None,
+            audio: response
+                .audio
+                .map(|audio| data_url(&audio.content_type, &audio.data)),
             session_id: complete.session_id,
             requires_auth_next: false,
             auth_method: None,
@@ -88,6 +91,14 @@ impl Answer {
                 .collect(),
         })
     }
+}
+
+/// A file in a URL of its own.
+pub(crate) fn data_url(content_type: &str, bytes: &[u8]) -> String {
+    format!(
+        "data:{content_type};base64,{}",
+        Base64Display::new(bytes, &STANDARD)
+    )
 }
 
 /// What stopping did.

@@ -2,7 +2,7 @@
 //! stop. What is wrong before a stream's first event is an HTTP error; afterwards the stream tells
 //! it ([`crate::stream`]). It must not know how a question is answered.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Extension,
@@ -14,8 +14,8 @@ use http::{
     HeaderValue, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
-use tokio::time::{Instant, timeout, timeout_at};
-use tonic::{Code, Status, transport::Channel};
+use tokio::time::{Instant, timeout_at};
+use tonic::transport::Channel;
 use troika_chassis::{
     channel::reach,
     context::RequestContext,
@@ -27,14 +27,15 @@ use troika_proto::chat::v1::{AnswerRequest, QueryRequest, chat_stream_client::Ch
 use crate::{
     answer::{Answer, Stopped},
     body::{BodyLimits, Json},
+    call::within,
     config::Config,
     problem::{self, Detail, Problem, ProblemDocument},
     request::{Question, Stop},
     stream::EventBody,
 };
 
-/// How much later than chat's own deadline a call is given up: chat's word for it is the better one.
-const DEADLINE_SLACK: Duration = Duration::from_millis(500);
+/// The largest answer in one piece: its text, and its sound as MP3.
+const LARGEST_ANSWER: usize = 32 << 20;
 
 /// What the chat routes share.
 #[derive(Clone)]
@@ -52,12 +53,9 @@ impl Chat {
     /// Calls chat over `channel`, within the bounds of `config`.
     pub(crate) fn new(channel: Channel, config: &Config, drain: Drain) -> Self {
         Self {
-            client: ChatStreamClient::new(channel),
+            client: ChatStreamClient::new(channel).max_decoding_message_size(LARGEST_ANSWER),
             drain,
-            limits: BodyLimits {
-                size: usize::try_from(config.body_limit.as_u64()).unwrap_or(usize::MAX),
-                time: config.body_timeout,
-            },
+            limits: config.body_limits(),
             heartbeat: config.heartbeat,
             open_timeout: config.open_timeout,
             answer_deadline: config.answer_deadline,
@@ -74,7 +72,7 @@ impl axum::extract::FromRef<Chat> for BodyLimits {
 
 /// Asks a question and streams the turn.
 ///
-/// The stream is `connected`, `status`, `metadata`, `text` any number of times, `suggestions`,
+/// The stream is `connected`, `status`, `metadata`, `text` any number of times with `audio` between, `suggestions`,
 /// then `complete` or `error`, then `close`. A `warning` may stand anywhere in between. Each event
 /// is an `id:` line (`turnId:sequence`), an `event:` line and one `data:` line of JSON; the schemas
 /// are named after the events. Leaving the stream ends the turn.
@@ -207,21 +205,4 @@ pub(crate) async fn stop(
     });
     let response = within(chat.stop_deadline, call).await?;
     Ok(axum::Json(Stopped::new(response.into_inner().stopped)))
-}
-
-/// A unary call whose `grpc-timeout` is `deadline`. tonic ends it there too, as "cancelled"; and
-/// where neither it nor chat does, the call is given up a little later.
-async fn within<T>(
-    deadline: Duration,
-    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
-) -> Result<tonic::Response<T>, Problem> {
-    let started = Instant::now();
-    match timeout(deadline + DEADLINE_SLACK, call).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(status)) if status.code() == Code::Cancelled && started.elapsed() >= deadline => {
-            Err(problem::deadline_exceeded(deadline))
-        }
-        Ok(Err(status)) => Err(status.into()),
-        Err(_) => Err(problem::deadline_exceeded(deadline)),
-    }
 }

@@ -10,10 +10,12 @@ use bytesize::ByteSize;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use troika_chassis::{
-    channel::ChannelConfig,
+    channel::{ChannelConfig, check_address},
     config::{Problems, Validate},
 };
 use url::Url;
+
+use crate::body::BodyLimits;
 
 /// The `[gateway]` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +27,9 @@ pub struct Config {
     pub port: u16,
     /// The chat role's gRPC address: `http://` in plain text with prior knowledge, `https://` with TLS.
     pub chat: Url,
-    /// The connections to chat.
+    /// The speech role's gRPC address, as `chat`.
+    pub tts: Url,
+    /// The connections to each of them.
     pub channel: ChannelConfig,
     /// The most a request's body may hold.
     pub body_limit: ByteSize,
@@ -52,6 +56,9 @@ pub struct Config {
     /// How long chat may take to stop a turn.
     #[serde(with = "humantime_serde")]
     pub stop_deadline: Duration,
+    /// How long the speech role may take for a text.
+    #[serde(with = "humantime_serde")]
+    pub speech_deadline: Duration,
     /// Addresses and networks that rate limits will exempt: a list, or one string with commas.
     #[serde(with = "networks")]
     pub rate_limit_ip_whitelist: Vec<IpNet>,
@@ -62,7 +69,8 @@ impl Default for Config {
         Self {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 5000,
-            chat: default_chat(),
+            chat: local(50051),
+            tts: local(50052),
             channel: ChannelConfig::default(),
             body_limit: ByteSize::mib(1),
             body_timeout: Duration::from_secs(10),
@@ -73,21 +81,30 @@ impl Default for Config {
             open_timeout: Duration::from_secs(15),
             answer_deadline: Duration::from_secs(130),
             stop_deadline: Duration::from_secs(5),
+            speech_deadline: Duration::from_secs(30),
             rate_limit_ip_whitelist: Vec::new(),
         }
     }
 }
 
-// The literal is a URL; a test says so.
+// These are URLs; a test says so.
 #[allow(clippy::expect_used)]
-fn default_chat() -> Url {
-    Url::parse("http://127.0.0.1:50051").expect("the default address is a URL")
+fn local(port: u16) -> Url {
+    Url::parse(&format!("http://127.0.0.1:{port}")).expect("the default address is a URL")
 }
 
 impl Config {
     /// The address to bind.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.host, self.port)
+    }
+
+    /// The bounds of a request's body.
+    pub(crate) fn body_limits(&self) -> BodyLimits {
+        BodyLimits {
+            size: usize::try_from(self.body_limit.as_u64()).unwrap_or(usize::MAX),
+            time: self.body_timeout,
+        }
     }
 }
 
@@ -105,17 +122,8 @@ impl Validate for Config {
                 ),
             );
         }
-        if !matches!(self.chat.scheme(), "http" | "https") || !self.chat.has_host() {
-            problems.push(
-                "chat",
-                "must be an address such as http://127.0.0.1:50051 or https://chat.example:443",
-            );
-        } else if self.chat.path() != "/" || self.chat.query().is_some() {
-            problems.push("chat", "must be an address without a path or a query");
-        } else if !self.chat.username().is_empty() || self.chat.password().is_some() {
-            // They would be shown with the settings, and are not sent.
-            problems.push("chat", "must be an address without a user and a password");
-        }
+        check_address(problems, "chat", &self.chat);
+        check_address(problems, "tts", &self.tts);
         self.channel.validate(&mut problems.at("channel"));
         if self.body_limit.as_u64() == 0 {
             problems.push("body_limit", "must be more than nothing, such as 1 MiB");
@@ -131,6 +139,7 @@ impl Validate for Config {
             ("open_timeout", self.open_timeout),
             ("answer_deadline", self.answer_deadline),
             ("stop_deadline", self.stop_deadline),
+            ("speech_deadline", self.speech_deadline),
         ] {
             if duration.is_zero() {
                 problems.push(key, "must be longer than nothing, such as 10s");

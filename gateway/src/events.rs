@@ -2,8 +2,9 @@
 //! finds the field it reads. It borrows from the turn's messages and copies nothing. It must not
 //! know how an event is framed (that is [`crate::sse`]) nor where it came from.
 
+use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use prost_types::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use troika_proto::chat::v1 as proto;
 use utoipa::ToSchema;
 
@@ -54,6 +55,60 @@ pub(crate) struct Metadata<'a> {
 pub(crate) struct Text<'a> {
     /// To be appended to what came before.
     pub(crate) content: &'a str,
+}
+
+/// `audio`: a piece of the spoken answer, about half a second of raw samples.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Audio<'a> {
+    /// Samples in base64: signed 16 bit, little-endian, in whole samples.
+    #[serde(serialize_with = "base64")]
+    #[schema(value_type = String, format = Byte)]
+    pub(crate) chunk: &'a [u8],
+    /// Place among the pieces of the turn: from 0, no gaps.
+    pub(crate) sequence: u64,
+    /// How `chunk` is written: always `base64`.
+    pub(crate) format: &'static str,
+    /// What the samples are: always `LINEAR16`.
+    pub(crate) encoding: &'static str,
+    /// Samples a second: always 24000.
+    pub(crate) sample_rate_hertz: u32,
+    /// Always 1.
+    pub(crate) channels: u32,
+    /// What is said: the sentence, or several, that this piece belongs to.
+    pub(crate) text: &'a str,
+    /// The same text, for clients that read this name.
+    pub(crate) sentence: &'a str,
+    /// Place of the first of those sentences among the spoken ones.
+    pub(crate) sentence_index: u32,
+    /// The text ends with this piece.
+    pub(crate) last: bool,
+}
+
+impl<'a> Audio<'a> {
+    /// The payload of a piece as chat sends it.
+    pub(crate) fn new(audio: &'a proto::Audio) -> Self {
+        Self {
+            chunk: &audio.pcm,
+            sequence: audio.sequence,
+            format: "base64",
+            encoding: "LINEAR16",
+            sample_rate_hertz: SAMPLE_RATE,
+            channels: 1,
+            text: &audio.text,
+            sentence: &audio.text,
+            sentence_index: audio.sentence,
+            last: audio.last,
+        }
+    }
+}
+
+/// Samples a second of all sound.
+const SAMPLE_RATE: u32 = 24_000;
+
+/// Writes bytes straight into the event.
+fn base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Base64Display::new(bytes, &STANDARD))
 }
 
 /// `suggestions`: follow-up questions.
@@ -179,9 +234,9 @@ impl<'a> Complete<'a> {
             duration: complete.duration_ms,
             word_count: complete.word_count,
             sentence_count: complete.sentence_count,
-            audio_chunks: 0,
+            audio_chunks: complete.audio_chunks,
             first_token_latency: complete.first_token_ms,
-            first_audio_latency: None,
+            first_audio_latency: complete.first_audio_ms,
         };
         Self {
             success: complete.finish_reason() != proto::FinishReason::Unspecified,

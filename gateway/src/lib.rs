@@ -7,6 +7,7 @@
 
 mod answer;
 mod body;
+mod call;
 mod chat;
 mod config;
 mod events;
@@ -15,6 +16,7 @@ mod openapi;
 mod problem;
 mod request;
 mod server;
+mod speech;
 mod sse;
 mod stream;
 mod web;
@@ -33,7 +35,9 @@ use http::{
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
-use troika_chassis::{context::RequestLayer, deps::Deps};
+use tonic::transport::Channel;
+use troika_chassis::{channel::channel, context::RequestLayer, deps::Deps};
+use url::Url;
 
 pub use crate::{
     config::Config,
@@ -54,9 +58,11 @@ pub struct Service {
 /// Why a gateway could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The chat role's address cannot be used.
-    #[error("gateway.chat: `{address}` is not an address that can be called: {problem}")]
-    ChatAddress {
+    /// A role's address cannot be used.
+    #[error("gateway.{role}: `{address}` is not an address that can be called: {problem}")]
+    Address {
+        /// Which role's.
+        role: &'static str,
         /// What was configured.
         address: String,
         /// Why not.
@@ -67,22 +73,19 @@ pub enum BuildError {
     Introspection(#[source] troika_chassis::server::ServeError),
 }
 
-/// Makes the gateway: its routes, its connections to chat (which are opened when first needed) and
-/// the task that follows chat's health. It waits for nobody; `deps.readiness` tells when chat is
-/// there. Must be called within a Tokio runtime.
+/// Makes the gateway: its routes, its connections to chat and speech (which are opened when first
+/// needed) and the task that follows chat's health. It waits for nobody; `deps.readiness` tells when
+/// chat is there, without which nothing works. Without speech, text goes on. Must be called within a Tokio runtime.
 ///
 /// # Errors
 /// When an address in `config` cannot be used, or gRPC descriptors cannot be read.
 pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
-    let address: Uri = config
-        .chat
-        .as_str()
-        .parse()
-        .map_err(|problem: http::uri::InvalidUri| BuildError::ChatAddress {
-            address: config.chat.to_string(),
-            problem: problem.to_string(),
-        })?;
-    let channel = troika_chassis::channel::channel(address, &config.channel);
+    let channel = channel_to("chat", &config.chat, &config)?;
+    let speech = speech::Speech::new(
+        channel_to("tts", &config.tts, &config)?,
+        &config,
+        deps.drain.clone(),
+    );
     let chat = chat::Chat::new(channel.clone(), &config, deps.drain.clone());
     let condition = deps.readiness.condition("chat");
     let follower = AbortOnDropHandle::new(tokio::spawn(troika_chassis::health::follow(
@@ -98,14 +101,28 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
         drain: deps.drain,
     };
     Ok(Service {
-        router: routes(chat, health, introspection),
+        router: routes(chat, speech, health, introspection),
         config,
         follower,
     })
 }
 
+/// Connections to a role, opened when they are first needed.
+fn channel_to(role: &'static str, address: &Url, config: &Config) -> Result<Channel, BuildError> {
+    let uri: Uri = address
+        .as_str()
+        .parse()
+        .map_err(|problem: http::uri::InvalidUri| BuildError::Address {
+            role,
+            address: address.to_string(),
+            problem: problem.to_string(),
+        })?;
+    Ok(channel(uri, &config.channel))
+}
+
 fn routes(
     chat: chat::Chat,
+    speech: speech::Speech,
     health: health::Health,
     introspection: tonic::service::Routes,
 ) -> Router {
@@ -114,11 +131,16 @@ fn routes(
         .route("/api/chat/query", post(chat::query))
         .route("/api/chat/stop", post(chat::stop))
         .with_state(chat);
+    let voice = Router::new()
+        .route("/api/text-to-speech", post(speech::text_to_speech))
+        .route("/api/tts/voices", get(speech::voices))
+        .with_state(speech);
     let probes = Router::new()
         .route("/health", get(health::live))
         .route("/ready", get(health::ready))
         .with_state(health);
     let routes = api
+        .merge(voice)
         .merge(probes)
         .layer(SetResponseHeaderLayer::if_not_present(
             CACHE_CONTROL,

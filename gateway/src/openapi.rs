@@ -7,7 +7,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{answer, chat, events, health, problem, request};
+use crate::{answer, chat, events, health, problem, request, speech};
 
 /// Swagger UI styles elements inline and shows images from data URLs; scripts stay our own.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -18,12 +18,14 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
 #[openapi(
     info(
         title = "troika",
-        description = "Ask chatbots questions and read their answers as they are written."
+        description = "Ask chatbots questions; read and hear their answers as they are written."
     ),
     paths(
         chat::query_stream,
         chat::query,
         chat::stop,
+        speech::text_to_speech,
+        speech::voices,
         health::live,
         health::ready
     ),
@@ -32,11 +34,17 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
         request::Stop,
         answer::Answer,
         answer::Stopped,
+        speech::ToSpeak,
+        speech::Format,
+        speech::SpokenText,
+        speech::Voices,
+        speech::Voice,
         problem::ProblemDocument,
         events::Connected,
         events::Status,
         events::Metadata,
         events::Text,
+        events::Audio,
         events::Suggestions,
         events::Warning,
         events::Failure,
@@ -45,6 +53,7 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
     )),
     tags(
         (name = "chat", description = "Questions and answers"),
+        (name = "speech", description = "Texts as sound"),
         (name = "health", description = "For load balancers and orchestrators"),
     )
 )]
@@ -73,12 +82,20 @@ mod tests {
             "/api/chat/query/stream",
             "/api/chat/query",
             "/api/chat/stop",
+            "/api/text-to-speech",
+            "/api/tts/voices",
             "/health",
             "/ready",
         ] {
             assert!(document["paths"].get(path).is_some(), "{path}");
         }
-        for schema in ["Connected", "Text", "Complete", "Close", "ProblemDocument"] {
+        for schema in [
+            "Connected",
+            "Audio",
+            "Complete",
+            "Close",
+            "ProblemDocument",
+        ] {
             assert!(
                 document["components"]["schemas"].get(schema).is_some(),
                 "{schema}"

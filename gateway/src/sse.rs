@@ -42,6 +42,10 @@ pub(crate) fn encode(event: &TurnEvent, buffer: &mut BytesMut) -> Encoded {
             write(buffer, id, "text", &payload);
             Encoded::Progress
         }
+        Event::Audio(audio) => {
+            write(buffer, id, "audio", &events::Audio::new(audio));
+            Encoded::Progress
+        }
         Event::Connected(connected) => {
             let payload = events::Connected {
                 client_id: &connected.client_id,

@@ -22,6 +22,7 @@ mod spine;
 mod split_processes;
 mod stores_away;
 mod telemetry;
+mod voice;
 mod workspace;
 
 use troika_tests::sandbox::Sandbox;

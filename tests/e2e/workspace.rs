@@ -5,10 +5,18 @@ use std::collections::BTreeSet;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Each crate with the crates of this workspace it may be built from. Nothing uses the binary.
-const MAY_USE: [(&str, &[&str]); 6] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("troika-proto", &[]),
     ("troika-chassis", &[]),
-    ("troika-chat", &["troika-proto", "troika-chassis"]),
+    ("troika-sentences", &[]),
+    (
+        "troika-chat",
+        &["troika-proto", "troika-chassis", "troika-sentences"],
+    ),
+    (
+        "troika-tts",
+        &["troika-proto", "troika-chassis", "troika-sentences"],
+    ),
     ("troika-gateway", &["troika-proto", "troika-chassis"]),
     ("troika-tests", &[]),
     (
@@ -17,6 +25,7 @@ const MAY_USE: [(&str, &[&str]); 6] = [
             "troika-proto",
             "troika-chassis",
             "troika-chat",
+            "troika-tts",
             "troika-gateway",
         ],
     ),

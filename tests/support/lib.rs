@@ -1,5 +1,5 @@
 //! The test kit: the real binary in a sandbox, real servers beside it, a scripted model provider that
-//! speaks the true wire, and a listener that reads event streams strictly. It must not know how troika
+//! speaks the true wire, and a listener that reads event streams and their sound strictly. It must not know how troika
 //! works inside.
 
 #![allow(
@@ -9,12 +9,14 @@
 )]
 
 pub mod collector;
+pub mod google;
 pub mod listener;
 pub mod provider;
 pub mod proxy;
 pub mod raw_provider;
 pub mod sandbox;
 pub mod servers;
+pub mod sound;
 
 /// Waits until `holds` is true, looking every few milliseconds; panics with `what` after `limit`.
 pub async fn until(what: &str, limit: std::time::Duration, mut holds: impl AsyncFnMut() -> bool) {

@@ -19,13 +19,14 @@ use crate::servers::signal;
 const START: Duration = Duration::from_secs(60);
 
 /// Variables of the surrounding environment that would reach the binary and change it.
-const FOREIGN: [&str; 12] = [
+const FOREIGN: [&str; 13] = [
     "PORT",
     "MONGODB_URI",
     "REDIS_URL",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
     "OPENAI_MODEL",
+    "GOOGLE_CLOUD_CREDENTIALS",
     "JWT_SECRET",
     "SESSION_SECRET",
     "NODE_ENV",
@@ -47,6 +48,7 @@ impl Sandbox {
         let environment = [
             ("PORT", "0"),
             ("TROIKA_CHAT__LISTEN", "127.0.0.1:0"),
+            ("TROIKA_TTS__LISTEN", "127.0.0.1:0"),
             ("TROIKA_CHAT__MODEL__KNOWLEDGE_PACE", "0s"),
         ];
         Self {
@@ -191,6 +193,11 @@ impl Troika {
     /// The chat role's address.
     pub fn chat(&self) -> &str {
         self.fact("chat")
+    }
+
+    /// The speech role's address.
+    pub fn tts(&self) -> &str {
+        self.fact("tts")
     }
 
     /// Everything it logged so far.

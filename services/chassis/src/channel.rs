@@ -12,6 +12,7 @@ use tonic::{
     ConnectError, Status,
     transport::{Channel, ClientTlsConfig, Endpoint, channel::Change},
 };
+use url::Url;
 
 use crate::config::{Problems, Validate};
 
@@ -68,6 +69,21 @@ impl Validate for ChannelConfig {
         }
         check_window(problems, "stream_window", self.stream_window);
         check_window(problems, "connection_window", self.connection_window);
+    }
+}
+
+/// Reports an address that no gRPC service can be called at.
+pub fn check_address(problems: &mut Problems, key: &str, address: &Url) {
+    if !matches!(address.scheme(), "http" | "https") || !address.has_host() {
+        problems.push(
+            key,
+            "must be an address such as http://127.0.0.1:50051 or https://chat.example:443",
+        );
+    } else if address.path() != "/" || address.query().is_some() {
+        problems.push(key, "must be an address without a path or a query");
+    } else if !address.username().is_empty() || address.password().is_some() {
+        // They would be shown with the settings, and are not sent.
+        problems.push(key, "must be an address without a user and a password");
     }
 }
 

@@ -1,7 +1,9 @@
 //! What every troika process needs and nothing of the domain: configuration, the error vocabulary,
-//! lifecycle, gRPC servers and channels, request context, telemetry, guarded calls out, connections.
+//! lifecycle, gRPC servers and channels, request context, telemetry, guarded calls out, connections, a
+//! cache of bytes.
 //! It must not know what a conversation, a flag or a voice is.
 
+pub mod cache;
 pub mod channel;
 pub mod config;
 pub mod context;

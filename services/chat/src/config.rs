@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use serde::{Deserialize, Serialize};
 use troika_chassis::config::{Problems, Validate};
 
-use crate::{embedder, knowledge, model, turn};
+use crate::{embedder, knowledge, model, peers::tts, turn};
 
 /// Everything the chat role can be told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Config {
     pub knowledge: knowledge::Config,
     /// One turn.
     pub turn: turn::Config,
+    /// The speech service.
+    pub tts: tts::Config,
 }
 
 impl Default for Config {
@@ -34,6 +36,7 @@ impl Default for Config {
             embeddings: embedder::Config::default(),
             knowledge: knowledge::Config::default(),
             turn: turn::Config::default(),
+            tts: tts::Config::default(),
         }
     }
 }
@@ -42,6 +45,7 @@ impl Validate for Config {
     fn validate(&self, problems: &mut Problems) {
         self.model.validate(&mut problems.at("model"));
         self.turn.validate(&mut problems.at("turn"));
+        self.tts.validate(&mut problems.at("tts"));
         self.knowledge.validate(&mut problems.at("knowledge"));
         self.embeddings.validate(&mut problems.at("embeddings"));
     }

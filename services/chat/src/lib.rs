@@ -6,7 +6,11 @@ use std::sync::Arc;
 
 use tonic::service::Routes;
 use tracing::warn;
-use troika_chassis::{deps::Deps, server::GrpcService};
+use troika_chassis::{
+    cache::{Cache, memory::MemoryCache, redis::RedisCache},
+    deps::Deps,
+    server::GrpcService,
+};
 use troika_proto::chat::v1::{
     FILE_DESCRIPTOR_SET,
     chat_stream_server::{ChatStreamServer, SERVICE_NAME as CHAT_STREAM},
@@ -15,7 +19,6 @@ use troika_proto::chat::v1::{
 
 mod answer_limit;
 pub mod bots;
-pub mod cache;
 mod config;
 pub mod demo;
 pub mod embedder;
@@ -24,6 +27,7 @@ pub mod history;
 pub mod knowledge;
 pub mod language;
 pub mod model;
+pub mod peers;
 mod prompt;
 mod question;
 pub mod store;
@@ -34,12 +38,12 @@ mod usage;
 pub use config::Config;
 
 use bots::{BotStore, cached::CachedBots};
-use cache::{Cache, memory::MemoryCache, redis::RedisCache};
 use embedder::Embedder;
 use grpc::{chat_stream::ChatStreamService, chatbots::ChatbotsService};
 use history::{MessageStore, writer::Writer};
 use knowledge::{KnowledgeStore, importer::Importer, retriever::Retriever};
 use model::Ladder;
+use peers::tts::Tts;
 use store::{embedded::Embedded, mongo::MongoStore};
 use turn::Turns;
 
@@ -61,6 +65,9 @@ pub enum BuildError {
     /// The HTTP client cannot be made, for want of TLS roots as a rule.
     #[error("the HTTP client for the model cannot be made")]
     Http(#[source] reqwest::Error),
+    /// The speech role's address cannot be used.
+    #[error("chat.tts.address cannot be called")]
+    TtsAddress(#[source] http::uri::InvalidUri),
 }
 
 /// Assembles the role from its configuration and the process's connections. Waits for no server: only
@@ -130,6 +137,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         in_prompt,
         writer: Writer::start(messages.clone(), deps.drain.clone()),
         ladder: Ladder::new(&config.model, &http),
+        tts: Tts::new(&config.tts).map_err(BuildError::TtsAddress)?,
         running: turn::running::Running::default(),
         drain: deps.drain.clone(),
         config: config.turn,

@@ -23,6 +23,7 @@ pub(crate) struct Unchecked {
     pub(crate) phone: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) language: Option<String>,
+    pub(crate) enable_tts: Option<bool>,
 }
 
 /// A question that can be asked.
@@ -35,6 +36,8 @@ pub(crate) struct Question {
     pub(crate) visitor: Visitor,
     /// A served language, when the caller named one.
     pub(crate) language: Option<&'static str>,
+    /// The answer is to be heard too.
+    pub(crate) speak: bool,
 }
 
 impl TryFrom<Unchecked> for Question {
@@ -145,6 +148,7 @@ impl TryFrom<Unchecked> for Question {
                 session,
                 visitor: Visitor { email, phone, name },
                 language,
+                speak: sent.enable_tts.unwrap_or(false),
             }),
             _ => {
                 let message = faults

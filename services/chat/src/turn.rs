@@ -29,6 +29,7 @@ use crate::{
     knowledge::retriever::{Passage, Retriever},
     language,
     model::Ladder,
+    peers::tts::Tts,
     question::Question,
     store::StoreError,
 };
@@ -39,9 +40,10 @@ mod events;
 mod record;
 pub(crate) mod running;
 mod stream;
+mod voice;
 
 pub use config::Config;
-use events::Notice;
+pub(crate) use events::Notice;
 use record::Record;
 use running::Running;
 
@@ -53,6 +55,7 @@ pub(crate) struct Turns {
     pub(crate) in_prompt: usize,
     pub(crate) writer: Writer,
     pub(crate) ladder: Ladder,
+    pub(crate) tts: Tts,
     pub(crate) running: Running,
     pub(crate) drain: Drain,
     pub(crate) config: Config,

@@ -5,19 +5,22 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::verbs::{bots, chat, check, knowledge, token};
+use crate::verbs::{bots, chat, check, knowledge, say, token};
 
 const EXAMPLES: &str = "\
 Start here:
   troika                                   run everything on this machine, no server needed
   troika chat 000000000000000000000001     talk to the demo bot from a second terminal
+  troika say \"Hello.\" --out hello.wav      hear the voice
 
 With a real model, a real database, a real cache:
   OPENAI_API_KEY=… troika                              api.openai.com
   OPENAI_BASE_URL=http://127.0.0.1:8080/v1 troika      any OpenAI-compatible server
+  GOOGLE_CLOUD_CREDENTIALS=key.json troika             Google's voices
   MONGODB_URI=mongodb://127.0.0.1:27017/troika REDIS_URL=redis://127.0.0.1:6379 troika
 
 As separate processes:
+  troika run tts
   troika run chat
   troika run gateway
 
@@ -77,6 +80,8 @@ Examples:
     Config,
     /// Ask a bot, with the answer streaming into the terminal
     Chat(chat::Args),
+    /// Speak a text into an audio file
+    Say(say::Args),
     /// Create, list, show, change and delete bots
     #[command(subcommand)]
     Bots(bots::Verb),
@@ -95,6 +100,8 @@ Examples:
 pub(crate) enum Role {
     /// Conversations, bots and knowledge, over gRPC
     Chat,
+    /// Speech, over gRPC
+    Tts,
     /// The edge: HTTP and event streams for browsers and scripts
     Gateway,
 }
@@ -104,6 +111,7 @@ impl Role {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat",
+            Self::Tts => "tts",
             Self::Gateway => "gateway",
         }
     }

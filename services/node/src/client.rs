@@ -1,5 +1,5 @@
-//! Calls from the command line to a running chat role, and what it means when they fail. It must not know
-//! which verb calls.
+//! Calls from the command line to a running role, and what it means when they fail. It must not know which
+//! verb calls.
 
 use std::time::Duration;
 
@@ -8,11 +8,13 @@ use troika_chassis::{
     channel::{ChannelConfig, channel},
     error::{Code, Error},
 };
-use troika_proto::chat::v1::{
-    chat_stream_client::ChatStreamClient, chatbots_client::ChatbotsClient,
+use troika_proto::{
+    chat::v1::{chat_stream_client::ChatStreamClient, chatbots_client::ChatbotsClient},
+    tts::v1::tts_client::TtsClient,
 };
 
 use crate::{
+    cli::Role,
     config::Config,
     exit::{Exit, Failure},
 };
@@ -29,23 +31,39 @@ pub(crate) struct Target {
     addr: Option<String>,
 }
 
-/// A chat role to call.
+impl Target {
+    /// Prepares calls to the chat role.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub(crate) fn chat(&self, config: &Config) -> Result<Peer, Failure> {
+        Peer::at(Role::Chat, self.addr.as_deref(), config)
+    }
+}
+
+/// A running role to call.
 #[derive(Clone, Debug)]
-pub(crate) struct Chat {
+pub(crate) struct Peer {
+    role: Role,
     channel: Channel,
     address: String,
 }
 
-impl Chat {
-    /// Prepares calls; nothing is connected before the first one.
+impl Peer {
+    /// Prepares calls to a role at a given address, or at the configured one; nothing is connected before
+    /// the first call.
     ///
     /// # Errors
     /// When the address is none.
-    pub(crate) fn at(target: &Target, config: &Config) -> Result<Self, Failure> {
-        let address = match &target.addr {
-            Some(given) if given.contains("://") => given.clone(),
+    pub(crate) fn at(role: Role, given: Option<&str>, config: &Config) -> Result<Self, Failure> {
+        let configured = match role {
+            Role::Tts => &config.gateway.tts,
+            Role::Chat | Role::Gateway => &config.gateway.chat,
+        };
+        let address = match given {
+            Some(given) if given.contains("://") => given.to_owned(),
             Some(given) => format!("http://{given}"),
-            None => config.gateway.chat.to_string(),
+            None => configured.to_string(),
         };
         let address = address.trim_end_matches('/').to_owned();
         let uri = address
@@ -57,7 +75,7 @@ impl Chat {
             .ok_or_else(|| {
                 Failure::new(
                     Exit::Usage,
-                    format!("`{address}` is no address of a chat role"),
+                    format!("`{address}` is no address of a {} role", role.name()),
                 )
                 .with_detail("write it as 127.0.0.1:50051 or https://chat.example")
             })?;
@@ -66,6 +84,7 @@ impl Chat {
             ..config.gateway.channel.clone()
         };
         Ok(Self {
+            role,
             channel: channel(uri, &config),
             address,
         })
@@ -91,6 +110,11 @@ impl Chat {
         ChatbotsClient::new(self.channel())
     }
 
+    /// Speech.
+    pub(crate) fn speech(&self) -> TtsClient<Channel> {
+        TtsClient::new(self.channel())
+    }
+
     /// What a status means to the person at the terminal.
     pub(crate) fn failure(&self, status: &Status) -> Failure {
         let error = Error::from(status);
@@ -99,20 +123,26 @@ impl Chat {
         match error.code() {
             Code::Unavailable if !answered => Failure::new(
                 Exit::Unreachable,
-                format!("no chat role answers at {}", self.address),
+                format!("no {} role answers at {}", self.role.name(), self.address),
             )
-            .with_detail(
-                "start it with `troika` or `troika run chat`, or name another address with --addr",
-            ),
+            .with_detail(format!(
+                "start it with `troika` or `troika run {}`, or name another address with --addr",
+                self.role.name()
+            )),
             Code::DeadlineExceeded if !answered => Failure::new(
                 Exit::Unreachable,
-                format!("the chat role at {} did not answer in time", self.address),
+                format!(
+                    "the {} role at {} did not answer in time",
+                    self.role.name(),
+                    self.address
+                ),
             ),
             Code::Unimplemented | Code::Internal if !answered => Failure::new(
                 Exit::Failed,
                 format!(
-                    "what answers at {} is no chat role, or one of another version",
-                    self.address
+                    "what answers at {} is no {} role, or one of another version",
+                    self.address,
+                    self.role.name()
                 ),
             ),
             _ => Failure::from(&error),
@@ -131,13 +161,8 @@ pub(crate) fn within<T>(limit: Duration, message: T) -> Request<T> {
 mod tests {
     use super::*;
 
-    fn at(addr: &str) -> Result<Chat, Failure> {
-        Chat::at(
-            &Target {
-                addr: Some(addr.to_owned()),
-            },
-            &Config::default(),
-        )
+    fn at(addr: &str) -> Result<Peer, Failure> {
+        Peer::at(Role::Chat, Some(addr), &Config::default())
     }
 
     #[tokio::test]
@@ -150,8 +175,10 @@ mod tests {
             at("https://chat.example/").unwrap().address(),
             "https://chat.example"
         );
-        let configured = Chat::at(&Target::default(), &Config::default()).unwrap();
+        let configured = Target::default().chat(&Config::default()).unwrap();
         assert_eq!(configured.address(), "http://127.0.0.1:50051");
+        let speech = Peer::at(Role::Tts, None, &Config::default()).unwrap();
+        assert_eq!(speech.address(), "http://127.0.0.1:50052");
     }
 
     #[tokio::test]

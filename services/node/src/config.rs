@@ -60,8 +60,8 @@ pub(crate) struct Config {
     pub(crate) redis: RedisConfig,
     /// What signs and opens doors.
     pub(crate) auth: Auth,
-    /// The voice.
-    pub(crate) tts: Tts,
+    /// The speech role.
+    pub(crate) tts: troika_tts::Config,
     /// The chat role.
     pub(crate) chat: troika_chat::Config,
     /// The gateway role.
@@ -80,7 +80,7 @@ impl Default for Config {
             mongodb: MongoConfig::default(),
             redis: RedisConfig::default(),
             auth: Auth::default(),
-            tts: Tts::default(),
+            tts: troika_tts::Config::default(),
             chat: troika_chat::Config::default(),
             gateway: troika_gateway::Config::default(),
         }
@@ -126,14 +126,6 @@ pub(crate) struct Auth {
     pub(crate) session_secret: Secret,
 }
 
-/// Settings of the voice.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Tts {
-    /// The JSON of a Google service account.
-    pub(crate) google_credentials: Secret,
-}
-
 /// The file to read, the environment, and the names that operators know.
 pub(crate) fn sources(file: Option<PathBuf>) -> Sources {
     let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists());
@@ -177,6 +169,7 @@ impl Validate for Config {
         self.grpc.validate(&mut problems.at("grpc"));
         self.mongodb.validate(&mut problems.at("mongodb"));
         self.redis.validate(&mut problems.at("redis"));
+        self.tts.validate(&mut problems.at("tts"));
         self.chat.validate(&mut problems.at("chat"));
         self.gateway.validate(&mut problems.at("gateway"));
         rules::check(self, problems);

@@ -42,6 +42,7 @@ async fn carry_out(cli: Cli) -> Result<(), Failure> {
         Some(Verb::Run { role }) => run::run(Roles::only(role), config?).await,
         Some(Verb::Config) => verbs::config::show(&sources, &config?),
         Some(Verb::Chat(args)) => verbs::chat::run(args, &config?).await,
+        Some(Verb::Say(args)) => verbs::say::run(args, &config?).await,
         Some(Verb::Bots(verb)) => verbs::bots::run(verb, &config?).await,
         Some(Verb::Knowledge(verb)) => verbs::knowledge::run(verb, &config?).await,
         Some(Verb::Check(check)) => verbs::check::run(check, config).await,

@@ -93,6 +93,7 @@ pub(crate) async fn run(roles: Roles, mut config: Config) -> Result<(), Failure>
                 drain,
                 tasks: JoinSet::new(),
                 readiness: Vec::new(),
+                redis: None,
             }
             .live(listeners)
             .await
@@ -121,12 +122,18 @@ fn logged(failure: &Failure) -> Failure {
 /// Bound before anything is built: an address that is taken is known at once, and the gateway knows
 /// where chat listens even when the system chose the port.
 struct Listeners {
+    tts: Option<TcpListener>,
     chat: Option<TcpListener>,
     gateway: Option<TcpListener>,
 }
 
 impl Listeners {
     async fn bind(roles: Roles, config: &mut Config) -> Result<Self, Failure> {
+        let tts = if roles.include(Role::Tts) {
+            Some(bind::tts(config.tts.listen).await?)
+        } else {
+            None
+        };
         let chat = if roles.include(Role::Chat) {
             Some(bind::chat(config.chat.listen).await?)
         } else {
@@ -137,7 +144,14 @@ impl Listeners {
         } else {
             None
         };
-        // The address in force is the bound one: for the ready line, and for a gateway beside chat.
+        // The address in force is the bound one: for the ready line, and for who calls it in this process.
+        if let Some(address) = tts.as_ref().and_then(|listener| listener.local_addr().ok()) {
+            config.tts.listen = address;
+            if let Some(url) = rules::grpc_address(address) {
+                config.gateway.tts = url.clone();
+                config.chat.tts.address = url;
+            }
+        }
         if let Some(address) = chat
             .as_ref()
             .and_then(|listener| listener.local_addr().ok())
@@ -153,7 +167,7 @@ impl Listeners {
         {
             config.gateway.port = address.port();
         }
-        Ok(Self { chat, gateway })
+        Ok(Self { tts, chat, gateway })
     }
 }
 
@@ -163,15 +177,26 @@ struct Process {
     drain: Drain,
     tasks: JoinSet<Ended>,
     readiness: Vec<Readiness>,
+    /// Shared by the roles of this process.
+    redis: Option<Redis>,
 }
 
 impl Process {
     async fn live(mut self, listeners: Listeners) -> Result<(), Failure> {
         let report = ready::Report::new(
             &self.config,
+            listeners.tts.is_some(),
             listeners.chat.is_some(),
             listeners.gateway.is_some(),
-        );
+        )
+        .await;
+        if !self.config.redis.url.is_empty() && (listeners.tts.is_some() || listeners.chat.is_some())
+        {
+            self.redis = Some(Redis::connect(&self.config.redis).map_err(unusable)?);
+        }
+        if let Some(listener) = listeners.tts {
+            self.start_tts(listener);
+        }
         if let Some(listener) = listeners.chat {
             self.start_chat(listener).await?;
         }
@@ -190,14 +215,19 @@ impl Process {
         }
     }
 
+    fn start_tts(&mut self, listener: TcpListener) {
+        let (config, server) = (self.config.tts.clone(), self.config.grpc.clone());
+        let deps = self.deps();
+        let built = deps.readiness.condition("tts starts");
+        self.tasks
+            .spawn(async move { (Role::Tts, tts(listener, config, server, deps, built).await) });
+    }
+
     async fn start_chat(&mut self, listener: TcpListener) -> Result<(), Failure> {
         let mut deps = self.deps();
-        let Config { mongodb, redis, .. } = &self.config;
+        let mongodb = &self.config.mongodb;
         if !mongodb.uri.is_empty() {
             deps.mongo = Some(Mongo::connect(mongodb).await.map_err(unusable)?);
-        }
-        if !redis.url.is_empty() {
-            deps.redis = Some(Redis::connect(redis).map_err(unusable)?);
         }
         let built = deps.readiness.condition("chat starts");
         let (config, server) = (self.config.chat.clone(), self.config.grpc.clone());
@@ -217,13 +247,13 @@ impl Process {
             .spawn(async move { (Role::Gateway, gateway(listener, config, deps, built).await) });
     }
 
-    /// What every role gets: a readiness of its own, the process's drain, and no connections.
+    /// What every role gets: a readiness of its own, the process's drain and Redis, and no database.
     fn deps(&mut self) -> Deps {
         let readiness = Readiness::default();
         self.readiness.push(readiness.clone());
         Deps {
             mongo: None,
-            redis: None,
+            redis: self.redis.clone(),
             max_message: usize::try_from(self.config.grpc.max_message.as_u64())
                 .unwrap_or(usize::MAX),
             data_dir: self.config.data_dir.clone(),
@@ -292,6 +322,19 @@ impl Process {
         self.drain.finished().await;
         failure
     }
+}
+
+async fn tts(
+    listener: TcpListener,
+    config: troika_tts::Config,
+    server: ServerConfig,
+    deps: Deps,
+    built: Condition,
+) -> Result<(), Box<dyn StdError + Send + Sync>> {
+    let (readiness, drain) = (deps.readiness.clone(), deps.drain.clone());
+    let service = troika_tts::build(config, deps).await?;
+    built.met();
+    Ok(serve_grpc(listener, service, &server, readiness, drain).await?)
 }
 
 async fn chat(

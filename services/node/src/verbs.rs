@@ -6,4 +6,5 @@ pub(crate) mod chat;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod knowledge;
+pub(crate) mod say;
 pub(crate) mod token;

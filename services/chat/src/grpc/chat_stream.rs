@@ -4,19 +4,21 @@ use std::{pin::Pin, sync::Arc};
 
 use futures::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status};
+use tracing::warn;
 use troika_chassis::{
     context::RequestContext,
     error::{Code, Error, Violation},
 };
 use troika_proto::chat::v1::{
-    AnswerRequest, AnswerResponse, Failure, QueryRequest, StopRequest, StopResponse, TurnEvent,
+    AnswerRequest, AnswerResponse, Failure, QueryRequest, SpokenAnswer, StopRequest, StopResponse,
+    TurnEvent,
     chat_stream_server::ChatStream, stop_request, turn_event::Event,
 };
 use uuid::Uuid;
 
 use crate::{
     question::{Question, Unchecked},
-    turn::{Turns, running::Target},
+    turn::{Notice, Turns, running::Target},
 };
 
 /// The service.
@@ -25,14 +27,31 @@ pub(crate) struct ChatStreamService {
 }
 
 impl ChatStreamService {
-    async fn start(
-        &self,
-        sent: QueryRequest,
-        request: RequestContext,
-    ) -> Result<impl Stream<Item = TurnEvent> + Send + use<>, Error> {
-        self.turns
-            .start(Question::try_from(Unchecked::from(sent))?, request)
-            .await
+    /// The sound of a whole answer. Without it the answer is whole all the same: what is missing is said.
+    async fn speak(&self, answer: &mut AnswerResponse, request: &RequestContext) {
+        let Some(complete) = &answer.complete else {
+            return;
+        };
+        let spoken = self
+            .turns
+            .tts
+            .file(&complete.full_answer, &complete.language, request)
+            .await;
+        match spoken {
+            Ok(file) => {
+                answer.audio = Some(SpokenAnswer {
+                    data: file.audio,
+                    content_type: file.content_type,
+                });
+                if file.warning.is_some() {
+                    answer.warnings.push(Notice::VoiceIncomplete.into());
+                }
+            }
+            Err(status) => {
+                warn!(code = ?status.code(), message = status.message(), "an answer is not spoken");
+                answer.warnings.push(Notice::VoiceUnavailable.into());
+            }
+        }
     }
 }
 
@@ -45,7 +64,8 @@ impl ChatStream for ChatStreamService {
         request: Request<QueryRequest>,
     ) -> Result<Response<Self::QueryStream>, Status> {
         let context = RequestContext::from_extensions(request.extensions());
-        let events = self.start(request.into_inner(), context).await?;
+        let question = Question::try_from(Unchecked::from(request.into_inner()))?;
+        let events = self.turns.start(question, context).await?;
         Ok(Response::new(Box::pin(events.map(Ok))))
     }
 
@@ -54,9 +74,16 @@ impl ChatStream for ChatStreamService {
         request: Request<AnswerRequest>,
     ) -> Result<Response<AnswerResponse>, Status> {
         let context = RequestContext::from_extensions(request.extensions());
-        let question = request.into_inner().question.unwrap_or_default();
-        let events = self.start(question, context).await?;
-        Ok(Response::new(whole(events).await?))
+        let sent = request.into_inner().question.unwrap_or_default();
+        let mut question = Question::try_from(Unchecked::from(sent))?;
+        // Spoken as one file, when it is whole.
+        let speak = std::mem::take(&mut question.speak);
+        let events = self.turns.start(question, context.clone()).await?;
+        let mut answer = whole(events).await?;
+        if speak {
+            self.speak(&mut answer, &context).await;
+        }
+        Ok(Response::new(answer))
     }
 
     async fn stop(&self, request: Request<StopRequest>) -> Result<Response<StopResponse>, Status> {
@@ -77,6 +104,7 @@ impl From<QueryRequest> for Unchecked {
             phone: sent.phone,
             name: sent.name,
             language: sent.language,
+            enable_tts: sent.enable_tts,
         }
     }
 }

@@ -11,9 +11,10 @@ use moka::{future::Cache as Indexes, policy::EvictionPolicy};
 use sha2::{Digest, Sha256};
 use tokio::{task::spawn_blocking, time::timeout};
 use tracing::{debug, warn};
+use troika_chassis::cache::Cache;
 
 use super::{Config, KnowledgeStore, index::Index};
-use crate::{bots::BotId, cache::Cache, embedder::Embedder, store::StoreError};
+use crate::{bots::BotId, embedder::Embedder, store::StoreError};
 
 /// A cache that takes longer than this is slower than the search it saves.
 const CACHE_PATIENCE: Duration = Duration::from_millis(150);

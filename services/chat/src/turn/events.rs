@@ -37,7 +37,7 @@ impl Events {
 
 /// Something is missing from the answer: the fixed list of warnings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Notice {
+pub(crate) enum Notice {
     ModelFallback,
     ModelAway,
     KnowledgeUnavailable,
@@ -45,9 +45,17 @@ pub(super) enum Notice {
     HistoryUnavailable,
     HistoryNotSaved,
     ContentFiltered,
+    VoiceUnavailable,
+    VoiceIncomplete,
 }
 
 impl From<Notice> for Event {
+    fn from(notice: Notice) -> Self {
+        Event::Warning(notice.into())
+    }
+}
+
+impl From<Notice> for Warning {
     fn from(notice: Notice) -> Self {
         let (code, message) = match notice {
             Notice::ModelFallback => ("model_fallback", "Another model than usual is answering."),
@@ -75,11 +83,18 @@ impl From<Notice> for Event {
                 "content_filtered",
                 "The model's content filter ended this answer.",
             ),
+            Notice::VoiceUnavailable => {
+                ("voice_unavailable", "The voice is not available right now.")
+            }
+            Notice::VoiceIncomplete => (
+                "voice_incomplete",
+                "A part of this answer could not be spoken.",
+            ),
         };
-        Event::Warning(Warning {
+        Self {
             code: code.into(),
             message: message.into(),
-        })
+        }
     }
 }
 

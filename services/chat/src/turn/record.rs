@@ -5,9 +5,10 @@ use std::time::{Instant, SystemTime};
 
 use tracing::{Span, info};
 use troika_chassis::lifecycle::Hold;
+use troika_proto::chat::v1::turn_event::Event;
 use uuid::Uuid;
 
-use super::running::Listed;
+use super::{running::Listed, voice::Heard};
 use crate::{
     history::{
         Message, Outcome, Sender,
@@ -28,6 +29,8 @@ pub(super) struct Record {
     pub(super) span: Span,
     pub(super) model: String,
     pub(super) first_token_ms: Option<u64>,
+    pub(super) audio_chunks: u32,
+    pub(super) first_audio_ms: Option<u64>,
     settled: bool,
 }
 
@@ -64,6 +67,8 @@ impl Record {
             span,
             model: String::new(),
             first_token_ms: None,
+            audio_chunks: 0,
+            first_audio_ms: None,
             settled: false,
         }
     }
@@ -74,6 +79,20 @@ impl Record {
             self.first_token_ms = Some(self.elapsed_ms());
         }
         self.message.content.push_str(text);
+    }
+
+    /// Notes what is heard, and makes it an event.
+    pub(super) fn heard(&mut self, heard: Heard) -> Event {
+        match heard {
+            Heard::Audio(audio) => {
+                self.audio_chunks += 1;
+                if self.first_audio_ms.is_none() {
+                    self.first_audio_ms = Some(self.elapsed_ms());
+                }
+                Event::Audio(audio)
+            }
+            Heard::Missing(notice) => notice.into(),
+        }
     }
 
     /// What was sent so far.

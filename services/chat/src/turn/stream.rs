@@ -20,10 +20,11 @@ use super::{
     answer::Answer,
     conversation,
     events::{Events, Fault, Notice},
+    voice::{self, Heard, Voice},
 };
 use crate::{
     history::{Outcome, writer::Saved},
-    model::{Ask, Delta, Finish, KNOWLEDGE_MODEL},
+    model::{Ask, Delta, Finish, KNOWLEDGE_MODEL, ModelError},
     prompt::Prompt,
     usage::{self, Usage},
 };
@@ -44,6 +45,12 @@ enum End {
     },
     Failed(Fault),
     Ended(Ended),
+}
+
+/// What comes next while the model answers.
+enum Coming {
+    Delta(Option<Result<Delta, ModelError>>),
+    Heard(Heard),
 }
 
 pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = TurnEvent> + Send {
@@ -88,6 +95,10 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
         }
         let history = conversation(gathered.history, id, history_messages as usize);
         let shown = gathered.passages.len().min(turns.in_prompt);
+        let mut voice = question.speak.then(|| {
+            let (sentences, sound) = turns.tts.speak(id, language, &request);
+            Voice::new(language, sentences, sound, turns.tts.config.silence)
+        });
         let ask = Ask {
             prompt: Prompt::new(&bot, language, &history, &gathered.passages[..shown], &question.query),
             model: bot.model.clone(),
@@ -116,11 +127,20 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
                 let mut finish = None;
                 let mut counted = None;
                 loop {
-                    match unless(&ended, answering.deltas.next()).await {
+                    let delta = match unless(&ended, coming(&mut answering.deltas, &mut voice)).await {
+                        Ok(Coming::Heard(heard)) => {
+                            yield number.next(record.heard(heard));
+                            continue;
+                        }
+                        Ok(Coming::Delta(delta)) => Ok(delta),
+                        Err(ended) => Err(ended),
+                    };
+                    match delta {
                         Ok(Some(Ok(Delta::Text(piece)))) => {
                             let (content, full) = answer.push(&piece);
                             if !content.is_empty() {
                                 record.sent(&content);
+                                if let Some(voice) = &mut voice { voice.say(&content); }
                                 yield number.next(Event::Text(Text { content }));
                             }
                             if full {
@@ -170,6 +190,7 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
             suggestions = ending.suggestions;
             if !ending.text.is_empty() {
                 record.sent(&ending.text);
+                if let Some(voice) = &mut voice { voice.say(&ending.text); }
                 yield number.next(Event::Text(Text { content: ending.text }));
             }
         }
@@ -179,9 +200,6 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
         }
         if reason == FinishReason::ContentFilter {
             yield number.next(Notice::ContentFiltered.into());
-        }
-        if !suggestions.is_empty() {
-            yield number.next(Event::Suggestions(Suggestions { items: suggestions }));
         }
 
         let usage = match usage {
@@ -196,7 +214,33 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
             FinishReason::Length => Outcome::Truncated,
             _ => Outcome::Complete,
         };
-        let saved = saved(record.settle(outcome, word(reason), Some(usage.completion)), config.save).await;
+        let promises = record.settle(outcome, word(reason), Some(usage.completion));
+
+        // The text is over and on its way to the history; what is still to be heard may take its time.
+        let mut reason_to_close = if stopped { "stopped" } else { "complete" };
+        match &mut voice {
+            Some(voice) if !stopped => voice.finish(),
+            voice => *voice = None,
+        }
+        while let Some(speaking) = &mut voice {
+            match unless(&ended, speaking.next()).await {
+                Ok(Some(heard)) => yield number.next(record.heard(heard)),
+                Ok(None) => voice = None,
+                Err(ended) => {
+                    voice = None;
+                    match ended {
+                        // Whoever stops it wants silence, not a word about it.
+                        Ended::Stopped => reason_to_close = "stopped",
+                        Ended::TimedOut | Ended::Draining => yield number.next(Notice::VoiceIncomplete.into()),
+                    }
+                }
+            }
+        }
+        if !suggestions.is_empty() {
+            yield number.next(Event::Suggestions(Suggestions { items: suggestions }));
+        }
+
+        let saved = saved(promises, config.save).await;
         if !saved {
             yield number.next(Notice::HistoryNotSaved.into());
         }
@@ -205,7 +249,7 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
             finish_reason: reason.into(),
             truncated,
             word_count: count(text.unicode_words()),
-            sentence_count: count(text.unicode_sentences()),
+            sentence_count: spoken_sentences(text, language),
             full_answer: text.to_owned(),
             session_id: question.session.to_string(),
             language: language.to_owned(),
@@ -219,8 +263,13 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
             duration_ms: record.elapsed_ms(),
             first_token_ms: record.first_token_ms,
             saved,
+            audio_chunks: record.audio_chunks,
+            first_audio_ms: record.first_audio_ms,
         }));
-        yield number.next(if stopped { close("stopped", "The answer was stopped.") } else { close("complete", "The answer is complete.") });
+        yield number.next(close(reason_to_close, match reason_to_close {
+            "stopped" => "The answer was stopped.",
+            _ => "The answer is complete.",
+        }));
     }
 }
 
@@ -241,6 +290,25 @@ async fn failed(record: &mut super::Record, config: &super::Config, fault: Fault
         _ => close("error", "The answer ended with an error."),
     });
     events
+}
+
+/// The model's next delta, or what is heard meanwhile; text goes first.
+async fn coming(
+    deltas: &mut (impl Stream<Item = Result<Delta, ModelError>> + Unpin),
+    voice: &mut Option<Voice>,
+) -> Coming {
+    tokio::select! {
+        biased;
+        delta = deltas.next() => Coming::Delta(delta),
+        heard = voice::next(voice) => Coming::Heard(heard),
+    }
+}
+
+/// The sentences of an answer, counted as the voice cuts them.
+fn spoken_sentences(text: &str, language: &str) -> u32 {
+    let sentences = troika_sentences::sentences(text, language);
+    let spoken = sentences.iter().filter(|sentence| !sentence.spoken().is_empty());
+    u32::try_from(spoken.count()).unwrap_or(u32::MAX)
 }
 
 /// A finish reason in the words of the wire to browsers.

@@ -4,17 +4,16 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
-use troika_chassis::lifecycle::DrainConfig;
+use troika_chassis::{cache::memory::MemoryCache, lifecycle::DrainConfig};
 use troika_proto::chat::v1::{FinishReason, turn_event::Event};
 
 use super::*;
 use crate::{
     bots::{BotStore, Limits},
-    cache::memory::MemoryCache,
     embedder,
     history::Visitor,
     knowledge::{self, Chunk, Document, KnowledgeStore, Replaced},
-    model,
+    model, peers,
     question::Unchecked,
 };
 
@@ -105,6 +104,7 @@ fn turns(limits: Limits, config: Config) -> Arc<Turns> {
         in_prompt: 5,
         writer: Writer::start(store, drain.clone()),
         ladder: Ladder::new(&model::Config::default(), &embedder::tests::http()),
+        tts: Tts::new(&peers::tts::Config::default()).unwrap(),
         running: Running::default(),
         drain,
         config,

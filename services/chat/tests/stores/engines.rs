@@ -3,10 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use tempfile::TempDir;
-use troika_chassis::{
-    mongo::{Mongo, MongoConfig},
-    redis::{Redis, RedisConfig},
-};
+use troika_chassis::mongo::{Mongo, MongoConfig};
 use troika_chat::store::{embedded::Embedded, indexes, mongo::MongoStore};
 
 use troika_tests::servers::{self, Server};
@@ -72,13 +69,4 @@ fn mongo_config(address: SocketAddr) -> MongoConfig {
         uri: format!("mongodb://{address}/troika").into(),
         ..MongoConfig::default()
     }
-}
-
-/// A connection to a Redis, or to an address where none answers.
-pub(crate) fn redis_at(address: SocketAddr) -> Redis {
-    let config = RedisConfig {
-        url: format!("redis://{address}").into(),
-        ..RedisConfig::default()
-    };
-    Redis::connect(&config).unwrap()
 }

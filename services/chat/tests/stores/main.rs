@@ -1,4 +1,4 @@
-//! The contracts of the stores and caches: one module for each trait, run over every adapter on its real
+//! The contracts of the stores: one module for each trait, run over every adapter on its real
 //! engine; what must happen when an engine refuses or hangs; and MongoDB documents that others wrote.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -32,7 +32,6 @@ macro_rules! over_every_store {
 }
 
 mod bots;
-mod cache;
 mod engines;
 mod existing_documents;
 mod existing_knowledge;

@@ -6,10 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use troika_chat::{
     bots::BotStore,
-    cache::{Cache, redis::RedisCache},
     history::MessageStore,
     knowledge::KnowledgeStore,
     store::{StoreError, indexes, mongo::MongoStore},
@@ -75,22 +73,6 @@ async fn indexes_are_unavailable(address: SocketAddr) {
     unavailable("create", indexes::create(&mongo)).await;
 }
 
-async fn a_cache_misses_in_time(address: SocketAddr) {
-    let cache = RedisCache::new(engines::redis_at(address), "test:");
-    for _ in 0..3 {
-        let begun = Instant::now();
-        cache
-            .put("key", Bytes::from_static(b"value"), Duration::from_secs(60))
-            .await;
-        assert_eq!(cache.get("key").await, None);
-        assert!(
-            begun.elapsed() < Duration::from_secs(3),
-            "{:?}",
-            begun.elapsed()
-        );
-    }
-}
-
 macro_rules! on_both {
     ($($behaviour:ident),+ $(,)?) => {
         mod when_refused {$(
@@ -114,7 +96,6 @@ on_both!(
     messages_are_unavailable,
     knowledge_is_unavailable,
     indexes_are_unavailable,
-    a_cache_misses_in_time,
 );
 
 #[tokio::test]

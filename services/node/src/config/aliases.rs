@@ -18,7 +18,7 @@ pub(crate) const ALIASES: &[EnvAlias] = &[
     alias("REDIS_URL", "redis.url"),
     alias("JWT_SECRET", "auth.jwt_secret"),
     alias("SESSION_SECRET", "auth.session_secret"),
-    alias("GOOGLE_CLOUD_CREDENTIALS", "tts.google_credentials"),
+    alias("GOOGLE_CLOUD_CREDENTIALS", "tts.google.credentials"),
     alias("OPENAI_API_KEY", "chat.model.api_key"),
     alias("OPENAI_BASE_URL", "chat.model.base_url"),
     alias("OPENAI_MODEL", "chat.model.name"),

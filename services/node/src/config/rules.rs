@@ -36,11 +36,19 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
         "deadline",
         "must be longer than 0s, or every stop cuts every answer",
     );
-    let (chat, gateway) = (config.chat.listen, config.gateway.address());
-    problems.at("gateway").check(
-        gateway.port() == 0 || gateway != chat,
-        "port",
-        format!("{gateway} is what chat.listen takes: each role needs a port of its own"),
+    let (chat, tts) = (config.chat.listen, config.tts.listen);
+    let gateway = config.gateway.address();
+    for (taken, by) in [(chat, "chat.listen"), (tts, "tts.listen")] {
+        problems.at("gateway").check(
+            gateway.port() == 0 || gateway != taken,
+            "port",
+            format!("{gateway} is what {by} takes: each role needs a port of its own"),
+        );
+    }
+    problems.at("tts").check(
+        tts.port() == 0 || tts != chat,
+        "listen",
+        format!("{tts} is what chat.listen takes: each role needs a port of its own"),
     );
 }
 
@@ -55,11 +63,20 @@ pub(super) fn fill_in(config: &mut Config) {
         config.drain.delay = Some(delay);
     }
     fill_in_embeddings(&mut config.chat);
-    // Whoever moves the chat role and says nothing else wants the gateway to follow.
-    if config.gateway.chat == troika_gateway::Config::default().chat
+    // Whoever moves a role and says nothing else wants those that call it to follow.
+    let default = Config::default();
+    if config.gateway.chat == default.gateway.chat
         && let Some(address) = grpc_address(config.chat.listen)
     {
         config.gateway.chat = address;
+    }
+    if let Some(address) = grpc_address(config.tts.listen) {
+        if config.gateway.tts == default.gateway.tts {
+            config.gateway.tts = address.clone();
+        }
+        if config.chat.tts.address == default.chat.tts.address {
+            config.chat.tts.address = address;
+        }
     }
 }
 

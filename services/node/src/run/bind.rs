@@ -16,6 +16,15 @@ pub(super) async fn chat(address: SocketAddr) -> Result<TcpListener, Failure> {
     bind(address, "chat", change).await
 }
 
+/// Binds the speech role's address.
+///
+/// # Errors
+/// As [`chat`].
+pub(super) async fn tts(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let change = "TROIKA_TTS__LISTEN=127.0.0.1:0 or tts.listen in troika.toml";
+    bind(address, "tts", change).await
+}
+
 /// Binds the gateway's address.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use troika_tts::voices::EngineName;
 use url::Url;
 
 use crate::{
@@ -19,6 +20,14 @@ use super::welcome;
 pub(super) struct Report {
     pub(super) gateway: Option<String>,
     pub(super) chat: Option<Chat>,
+    pub(super) tts: Option<Tts>,
+}
+
+/// The speech role and who speaks there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tts {
+    pub(super) address: String,
+    pub(super) voice: Engine,
 }
 
 /// The chat role and what it stands on.
@@ -51,10 +60,22 @@ impl Engine {
 
 impl Report {
     /// Describes a process by its configuration, whose addresses are the bound ones.
-    pub(super) fn new(config: &Config, runs_chat: bool, runs_gateway: bool) -> Self {
+    /// Looks whether this machine has a voice.
+    pub(super) async fn new(
+        config: &Config,
+        runs_tts: bool,
+        runs_chat: bool,
+        runs_gateway: bool,
+    ) -> Self {
+        let voice = if runs_tts {
+            troika_tts::engines(&config.tts).await
+        } else {
+            Vec::new()
+        };
         Self {
             gateway: runs_gateway.then(|| http(config.gateway.address())),
             chat: runs_chat.then(|| Chat::new(config)),
+            tts: runs_tts.then(|| Tts::new(config, &voice)),
         }
     }
 
@@ -87,7 +108,25 @@ impl Report {
             add("model", chat.model.shown());
             add("embeddings", chat.embeddings.shown());
         }
+        if let Some(tts) = &self.tts {
+            add("tts", &tts.address);
+            add("voice", tts.voice.shown());
+        }
         line
+    }
+}
+
+impl Tts {
+    fn new(config: &Config, engines: &[EngineName]) -> Self {
+        let voice = match engines.first() {
+            None => Engine::Embedded("none".into()),
+            Some(EngineName::Espeak) => Engine::Embedded("espeak-ng".into()),
+            Some(EngineName::Google) => Engine::Real("google".into()),
+        };
+        Self {
+            address: http(config.tts.listen),
+            voice,
+        }
     }
 }
 
@@ -159,7 +198,25 @@ mod tests {
     use super::*;
 
     fn line(config: &Config, chat: bool, gateway: bool) -> String {
-        Report::new(config, chat, gateway).line()
+        Report {
+            gateway: gateway.then(|| http(config.gateway.address())),
+            chat: chat.then(|| Chat::new(config)),
+            tts: None,
+        }
+        .line()
+    }
+
+    #[test]
+    fn the_voice_is_named_by_its_engine() {
+        let voice = |engines: &[EngineName]| {
+            Tts::new(&Config::default(), engines)
+                .voice
+                .shown()
+                .to_owned()
+        };
+        assert_eq!(voice(&[]), "none");
+        assert_eq!(voice(&[EngineName::Espeak]), "espeak-ng");
+        assert_eq!(voice(&[EngineName::Google, EngineName::Espeak]), "google");
     }
 
     #[test]

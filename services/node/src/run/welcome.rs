@@ -45,6 +45,13 @@ pub(super) fn text(report: &Report, program: &str) -> String {
             });
         }
     }
+    if let Some(tts) = &report.tts {
+        let change = "GOOGLE_CLOUD_CREDENTIALS chooses Google's voices";
+        lines.push(match &tts.voice {
+            Engine::Embedded(_) => entry("voice", &in_words("voice", &tts.voice), change),
+            Engine::Real(shown) => entry("voice", shown, "as configured"),
+        });
+    }
     lines.push(String::new());
     lines.push(format!(
         "  `{program} config` shows every setting, `{program} --help` every verb. Ctrl-C stops.\n"
@@ -72,18 +79,21 @@ fn in_words(job: &str, engine: &Engine) -> String {
         "cache" => "in this process".to_owned(),
         "model" => "none: answers quote the bot's knowledge".to_owned(),
         "embeddings" => "none: knowledge is found by its words".to_owned(),
+        "voice" if engine.shown() == "none" => "none: install espeak-ng for one".to_owned(),
         _ => engine.shown().to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::executor::block_on;
+
     use super::*;
     use crate::config::Config;
 
     #[test]
     fn what_is_embedded_says_how_to_change_it() {
-        let text = text(&Report::new(&Config::default(), true, true), "troika");
+        let text = text(&block_on(Report::new(&Config::default(), false, true, true)), "troika");
         for part in [
             "http://127.0.0.1:5000",
             "MONGODB_URI",
@@ -98,7 +108,8 @@ mod tests {
     #[test]
     fn a_gateway_alone_tells_nothing_about_stores() {
         assert!(
-            !text(&Report::new(&Config::default(), false, true), "troika").contains("MONGODB_URI")
+            !text(&block_on(Report::new(&Config::default(), false, false, true)), "troika")
+                .contains("MONGODB_URI")
         );
     }
 

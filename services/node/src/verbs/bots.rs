@@ -9,7 +9,7 @@ use self::{
     view::View,
 };
 use crate::{
-    client::{self, Chat, Target, within},
+    client::{self, Peer, Target, within},
     config::Config,
     exit::{Exit, Failure},
     output,
@@ -107,7 +107,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             fields,
             common,
         } => {
-            let chat = Chat::at(&common.target, config)?;
+            let chat = common.target.chat(config)?;
             let bot = fields.bot(id.unwrap_or_default(), name)?;
             let request = within(client::SHORT, CreateBotRequest { bot: Some(bot) });
             let created = chat
@@ -117,9 +117,9 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
                 .map_err(|status| chat.failure(&status))?;
             print(created.into_inner().bot, common.json)
         }
-        Verb::List { common } => list(&Chat::at(&common.target, config)?, common.json).await,
+        Verb::List { common } => list(&common.target.chat(config)?, common.json).await,
         Verb::Show { id, common } => {
-            let chat = Chat::at(&common.target, config)?;
+            let chat = common.target.chat(config)?;
             let request = within(client::SHORT, GetBotRequest { id });
             let bot = chat
                 .bots()
@@ -135,7 +135,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             fields,
             common,
         } => {
-            let chat = Chat::at(&common.target, config)?;
+            let chat = common.target.chat(config)?;
             let update_mask = fields.mask(name.is_some(), &clear)?;
             let bot = fields.bot(id, name.unwrap_or_default())?;
             let request = within(
@@ -153,7 +153,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             print(updated.into_inner().bot, common.json)
         }
         Verb::Delete { id, yes, common } => {
-            let chat = Chat::at(&common.target, config)?;
+            let chat = common.target.chat(config)?;
             if !yes {
                 confirm(&id)?;
             }
@@ -173,7 +173,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
     }
 }
 
-async fn list(chat: &Chat, json: bool) -> Result<(), Failure> {
+async fn list(chat: &Peer, json: bool) -> Result<(), Failure> {
     let mut bots = Vec::new();
     let mut page_token = String::new();
     loop {

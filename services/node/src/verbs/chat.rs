@@ -11,7 +11,7 @@ use troika_proto::chat::v1::{
 
 use self::render::Renderer;
 use crate::{
-    client::{self, Chat, Target, within},
+    client::{self, Peer, Target, within},
     config::Config,
     exit::{Exit, Failure},
     output,
@@ -53,7 +53,7 @@ pub(crate) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
     let interrupts = signal(SignalKind::interrupt())
         .map_err(|error| Failure::because(Exit::Failed, "Ctrl-C cannot be received", &error))?;
     let mut talk = Talk {
-        chat: Chat::at(&args.target, config)?,
+        chat: args.target.chat(config)?,
         bot: args.bot,
         session: args.session,
         language: args.language,
@@ -73,7 +73,7 @@ pub(crate) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
 
 /// One conversation.
 struct Talk {
-    chat: Chat,
+    chat: Peer,
     bot: String,
     session: Option<String>,
     language: Option<String>,

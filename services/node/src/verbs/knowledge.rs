@@ -9,7 +9,7 @@ use troika_proto::chat::v1::{
 };
 
 use crate::{
-    client::{self, Chat, Target, within},
+    client::{self, Target, within},
     config::Config,
     exit::{Exit, Failure},
     output,
@@ -126,7 +126,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             language,
             common,
         } => {
-            let chat = Chat::at(&common.target, config)?;
+            let chat = common.target.chat(config)?;
             let kind = import::Kind {
                 bot,
                 format: format.map_or(DocumentFormat::Unspecified, Into::into),
@@ -135,7 +135,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             import::all(&chat, &kind, &files, common.json).await
         }
         Verb::List { bot, common } => {
-            let chat = Chat::at(&common.target, config)?;
+            let chat = common.target.chat(config)?;
             let request = within(client::SHORT, ListKnowledgeRequest { chatbot_id: bot });
             let listed = chat
                 .bots()
@@ -150,7 +150,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             all: _,
             common,
         } => {
-            let chat = Chat::at(&common.target, config)?;
+            let chat = common.target.chat(config)?;
             let name = document.clone().unwrap_or_default();
             let request = within(
                 client::SHORT,

@@ -12,7 +12,7 @@ use troika_chassis::health::{
 use super::cause;
 use crate::{
     cli::Role,
-    client::{Chat, Target, within},
+    client::{Peer, Target, within},
     config::{Config, rules},
     exit::{Exit, Failure},
     output,
@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// The gateway's address, such as https://bots.example; the configured one when absent
     #[arg(long, value_name = "URL")]
     gateway: Option<String>,
+    /// The speech role's gRPC address; the configured one when absent
+    #[arg(long, value_name = "ADDRESS")]
+    tts: Option<String>,
     #[command(flatten)]
     target: Target,
 }
@@ -55,7 +58,10 @@ pub(super) async fn run(args: &Args, config: &Config) -> Result<(), Failure> {
     let asked = |role| args.roles.is_empty() || args.roles.contains(&role);
     let mut findings = Vec::new();
     if asked(Role::Chat) {
-        findings.extend(chat(&Chat::at(&args.target, config)?).await);
+        findings.extend(grpc(Role::Chat, &args.target.chat(config)?).await);
+    }
+    if asked(Role::Tts) {
+        findings.extend(grpc(Role::Tts, &Peer::at(Role::Tts, args.tts.as_deref(), config)?).await);
     }
     if asked(Role::Gateway) {
         let address = match &args.gateway {
@@ -85,14 +91,14 @@ fn verdict(findings: &[Finding]) -> Option<Exit> {
         .then_some(Exit::Failed)
 }
 
-async fn chat(chat: &Chat) -> Vec<Finding> {
+async fn grpc(role: Role, peer: &Peer) -> Vec<Finding> {
     let finding = |service: String, state| Finding {
-        role: Role::Chat,
+        role,
         service,
-        address: chat.address().to_owned(),
+        address: peer.address().to_owned(),
         state,
     };
-    match HealthClient::new(chat.channel())
+    match HealthClient::new(peer.channel())
         .list(within(ANSWER, HealthListRequest {}))
         .await
     {
@@ -118,7 +124,7 @@ async fn chat(chat: &Chat) -> Vec<Finding> {
                 .collect()
         }
         Err(status) => {
-            let failure = chat.failure(&status);
+            let failure = peer.failure(&status);
             let problem = failure.lines().next().unwrap_or_default().to_owned();
             vec![finding("(all)".into(), State::Unreachable(problem))]
         }

@@ -18,7 +18,7 @@ use troika_proto::chat::v1::{
 
 use super::progress::Progress;
 use crate::{
-    client::Chat,
+    client::Peer,
     exit::{Exit, Failure},
     output,
 };
@@ -62,7 +62,7 @@ enum Became {
 /// The first failure, after the other documents had their turn; at once when the role does not answer or
 /// has no such bot.
 pub(super) async fn all(
-    chat: &Chat,
+    chat: &Peer,
     kind: &Kind,
     files: &[PathBuf],
     json: bool,
@@ -153,7 +153,7 @@ impl Source {
     }
 }
 
-async fn one(chat: &Chat, kind: &Kind, source: Source) -> Result<ImportSummary, Failure> {
+async fn one(chat: &Peer, kind: &Kind, source: Source) -> Result<ImportSummary, Failure> {
     let Source { name, file, size } = source;
     let header = ImportHeader {
         chatbot_id: kind.bot.clone(),
@@ -195,7 +195,7 @@ fn messages(
 }
 
 async fn follow(
-    chat: &Chat,
+    chat: &Peer,
     messages: impl Stream<Item = ImportKnowledgeRequest> + Send + 'static,
     progress: &mut Progress,
 ) -> Result<ImportSummary, Failure> {

@@ -1,13 +1,19 @@
-//! The contract of `Cache`.
+//! The contract of `Cache`, over every adapter on its real engine; and what the adapter on Redis does when
+//! Redis refuses, hangs or dies.
 
-use std::time::{Duration, Instant};
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use troika_chat::cache::{Cache, memory::MemoryCache, redis::RedisCache};
-
+use troika_chassis::{
+    cache::{Cache, memory::MemoryCache, redis::RedisCache},
+    redis::{Redis, RedisConfig},
+};
 use troika_tests::servers;
-
-use crate::engines;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -102,9 +108,17 @@ over_every_cache!(
     a_value_without_a_lifetime_is_not_kept,
 );
 
+/// A connection to a Redis, or to an address where none answers.
+fn redis_at(address: SocketAddr) -> Redis {
+    let config = RedisConfig {
+        url: format!("redis://{address}").into(),
+        ..RedisConfig::default()
+    };
+    Redis::connect(&config).unwrap()
+}
+
 async fn redis_cache(port: u16, prefix: &str) -> RedisCache {
-    let redis = engines::redis_at(([127, 0, 0, 1], port).into());
-    let cache = RedisCache::new(redis, prefix);
+    let cache = RedisCache::new(redis_at(([127, 0, 0, 1], port).into()), prefix);
     // The connection comes up by itself, beside the start: until then everything is a miss.
     let begun = Instant::now();
     loop {
@@ -144,4 +158,29 @@ async fn a_redis_that_dies_is_a_miss_and_nothing_more() {
         "{:?}",
         begun.elapsed()
     );
+}
+
+async fn misses_in_time(address: SocketAddr) {
+    let cache = RedisCache::new(redis_at(address), "test:");
+    for _ in 0..3 {
+        let begun = Instant::now();
+        cache.put("key", Bytes::from_static(b"value"), LONG).await;
+        assert_eq!(cache.get("key").await, None);
+        assert!(
+            begun.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            begun.elapsed()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_refuses_is_a_miss_in_time() {
+    misses_in_time(servers::refusing()).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_never_answers_is_a_miss_in_time() {
+    let listener = servers::hanging();
+    misses_in_time(listener.local_addr().unwrap()).await;
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use fred::{interfaces::KeysInterface, types::Expiration};
-use troika_chassis::redis::Redis;
 
 use super::Cache;
+use crate::redis::Redis;
 
 /// A cache in Redis.
 #[derive(Clone)]

@@ -1,0 +1,116 @@
+//! The speech role: sentences to sound, in order, at the listener's pace.
+//!
+//! It exports its [`Config`], [`build`], and which [`engines`] there are.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::sync::Semaphore;
+use tonic::service::Routes;
+use tracing::{info, warn};
+use troika_chassis::{
+    cache::{Cache, redis::RedisCache},
+    deps::Deps,
+    server::GrpcService,
+};
+use troika_proto::tts::v1::{
+    FILE_DESCRIPTOR_SET,
+    tts_server::{SERVICE_NAME as TTS, TtsServer},
+};
+
+mod config;
+pub mod engine;
+pub mod format;
+mod grpc;
+mod ladder;
+pub mod pcm;
+pub mod quota;
+pub mod recordings;
+pub mod session;
+pub mod voices;
+
+pub use config::Config;
+
+use engine::{
+    Engine,
+    espeak::Espeak,
+    google::{Google, SetUpError},
+};
+use grpc::TtsService;
+use ladder::Ladder;
+use quota::{Quota, memory::MemoryQuota, redis::RedisQuota};
+use recordings::Recordings;
+use voices::EngineName;
+
+/// Why the role cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Google's client cannot be made of what was configured.
+    #[error("tts.google cannot be used")]
+    Google(#[source] SetUpError),
+}
+
+/// The engines that can speak with this configuration on this machine, in the order in which they are
+/// asked. Runs espeak-ng once to see whether it is there.
+pub async fn engines(config: &Config) -> Vec<EngineName> {
+    let mut engines = Vec::new();
+    if !config.google.credentials.is_empty() {
+        engines.push(EngineName::Google);
+    }
+    if Espeak::find(&config.espeak).await.is_some() {
+        engines.push(EngineName::Espeak);
+    }
+    engines
+}
+
+/// Assembles the role from its configuration and the process's connections. Waits for no server.
+///
+/// # Errors
+/// When Google's credentials cannot be used.
+pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError> {
+    let built = deps.readiness.condition("tts is built");
+
+    let mut engines: HashMap<EngineName, Arc<dyn Engine>> = HashMap::new();
+    if !config.google.credentials.is_empty() {
+        let google = Google::new(&config.google).map_err(BuildError::Google)?;
+        engines.insert(EngineName::Google, Arc::new(google));
+    }
+    if let Some(espeak) = Espeak::find(&config.espeak).await {
+        engines.insert(EngineName::Espeak, Arc::new(espeak));
+    }
+    match engines.keys().map(|name| name.name()).collect::<Vec<_>>() {
+        names if names.is_empty() => warn!(
+            "nothing can speak: set GOOGLE_CLOUD_CREDENTIALS, or install espeak-ng; answers go on as text"
+        ),
+        names => info!(engines = names.join(", "), "speech is there"),
+    }
+
+    let shared = deps
+        .redis
+        .clone()
+        .map(|redis| Arc::new(RedisCache::new(redis, "troika:tts:")) as Arc<dyn Cache>);
+    let quota: Arc<dyn Quota> = match deps.redis.clone() {
+        Some(redis) => Arc::new(RedisQuota::new(redis, &config.quota)),
+        None => Arc::new(MemoryQuota::new(&config.quota)),
+    };
+    let ladder = Ladder::new(
+        engines,
+        Recordings::new(&config.cache, shared),
+        quota,
+        config.quota.chirp3_hd_streams,
+        config.retry.clone(),
+        &config.breaker,
+    );
+    let service = TtsService {
+        ladder: Arc::new(ladder),
+        places: Arc::new(Semaphore::new(config.max_sessions)),
+        drain: deps.drain.clone(),
+        config,
+    };
+    let routes = Routes::new(TtsServer::new(service).max_decoding_message_size(deps.max_message));
+    built.met();
+    Ok(GrpcService {
+        routes,
+        service_names: vec![TTS],
+        descriptors: &[FILE_DESCRIPTOR_SET],
+    })
+}
