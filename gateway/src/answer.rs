@@ -1,12 +1,14 @@
 //! What the routes without a stream answer, as JSON: the members that old clients read and the new
 //! ones beside them. It must not know how the answer was fetched.
 
-use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use troika_proto::chat::v1 as proto;
 use utoipa::ToSchema;
 
-use crate::events::{Usage, finish_reason};
+use crate::{
+    data_url::DataUrl,
+    events::{Usage, finish_reason},
+};
 
 /// The whole answer to a question.
 #[derive(Debug, Serialize, ToSchema)]
@@ -19,7 +21,8 @@ pub(crate) struct Answer {
     /// Tokens of the turn.
     tokens: u32,
     /// The spoken answer as a data URL, `data:audio/mpeg;base64,…`; null when none was asked for or made.
-    audio: Option<String>,
+    #[schema(value_type = Option<String>)]
+    audio: Option<DataUrl>,
     /// The conversation; send it again with the next question.
     session_id: String,
     /// The visitor must sign in before the next question; always false for now.
@@ -67,9 +70,10 @@ impl Answer {
             answer: complete.full_answer,
             link: None,
             tokens: usage.total_tokens,
-            audio: response
-                .audio
-                .map(|audio| data_url(&audio.content_type, &audio.data)),
+            audio: response.audio.map(|audio| DataUrl {
+                content_type: audio.content_type,
+                bytes: audio.data,
+            }),
             session_id: complete.session_id,
             requires_auth_next: false,
             auth_method: None,
@@ -91,14 +95,6 @@ impl Answer {
                 .collect(),
         })
     }
-}
-
-/// A file in a URL of its own.
-pub(crate) fn data_url(content_type: &str, bytes: &[u8]) -> String {
-    format!(
-        "data:{content_type};base64,{}",
-        Base64Display::new(bytes, &STANDARD)
-    )
 }
 
 /// What stopping did.

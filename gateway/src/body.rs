@@ -196,7 +196,9 @@ fn mismatch(field: &str, error: &serde_json::Error) -> Problem {
             "The body names a field twice.",
         );
     }
+    // A field's own reader says "expected one of …"; serde_json adds where.
     let expected = text.rsplit("expected ").next().unwrap_or_default();
+    let expected = expected.split(" at line ").next().unwrap_or_default();
     let (kind, expected) = if expected.starts_with("a boolean") {
         ("boolean.base", "true or false")
     } else if expected.starts_with("a string") {
@@ -205,6 +207,10 @@ fn mismatch(field: &str, error: &serde_json::Error) -> Problem {
         ("object.base", "an object")
     } else if expected.starts_with("a sequence") {
         ("array.base", "a list")
+    } else if expected.starts_with("f64") {
+        ("number.base", "a number")
+    } else if expected.starts_with("one of ") {
+        ("any.only", expected)
     } else {
         ("any.invalid", "of another type")
     };

@@ -19,7 +19,7 @@ use tonic::transport::Channel;
 use troika_chassis::{
     channel::reach,
     context::RequestContext,
-    error::{self, Error},
+    error::{Code, Error},
     lifecycle::Drain,
 };
 use troika_proto::chat::v1::{AnswerRequest, QueryRequest, chat_stream_client::ChatStreamClient};
@@ -27,15 +27,18 @@ use troika_proto::chat::v1::{AnswerRequest, QueryRequest, chat_stream_client::Ch
 use crate::{
     answer::{Answer, Stopped},
     body::{BodyLimits, Json},
-    call::within,
+    call::{late, refused, within},
     config::Config,
-    problem::{self, Detail, Problem, ProblemDocument},
+    problem::{Detail, Problem, ProblemDocument},
     request::{Question, Stop},
     stream::EventBody,
 };
 
 /// The largest answer in one piece: its text, and its sound as MP3.
 const LARGEST_ANSWER: usize = 32 << 20;
+
+/// What the role is called in messages.
+const CHAT: &str = "chat";
 
 /// What the chat routes share.
 #[derive(Clone)]
@@ -92,7 +95,8 @@ pub(crate) async fn query_stream(
     let question = QueryRequest::from(question);
     let limit = chat.open_timeout;
     let deadline = Instant::now() + limit;
-    let late = |_| problem::deadline_exceeded(limit);
+    let late = |_| late(CHAT, limit);
+    let refused = |status| refused(CHAT, &status);
     let mut events = timeout_at(
         deadline,
         reach(|| {
@@ -103,16 +107,18 @@ pub(crate) async fn query_stream(
         }),
     )
     .await
-    .map_err(late)??
+    .map_err(late)?
+    .map_err(refused)?
     .into_inner();
     // The first event comes at once. Waiting for it turns whatever goes wrong until then into an
     // HTTP error, which clients handle better than a stream that begins with its end.
     let first = timeout_at(deadline, events.message())
         .await
-        .map_err(late)??
+        .map_err(late)?
+        .map_err(refused)?
         .ok_or_else(|| {
             Error::new(
-                error::Code::Unavailable,
+                Code::Unavailable,
                 "upstream_lost",
                 "The chat service ended the stream before it began. Please try again.",
             )
@@ -160,8 +166,8 @@ pub(crate) async fn query(
         let mut client = chat.client.clone();
         async move { client.answer(request).await }
     });
-    let response = within(chat.answer_deadline, call).await?;
-    let answer = Answer::from_response(response.into_inner()).ok_or_else(|| {
+    let response = within(CHAT, chat.answer_deadline, call).await?;
+    let answer = Answer::from_response(response).ok_or_else(|| {
         tracing::error!("chat's answer carries no answer");
         Problem::internal()
     })?;
@@ -203,6 +209,6 @@ pub(crate) async fn stop(
         let mut client = chat.client.clone();
         async move { client.stop(request).await }
     });
-    let response = within(chat.stop_deadline, call).await?;
-    Ok(axum::Json(Stopped::new(response.into_inner().stopped)))
+    let response = within(CHAT, chat.stop_deadline, call).await?;
+    Ok(axum::Json(Stopped::new(response.stopped)))
 }

@@ -10,6 +10,7 @@ mod body;
 mod call;
 mod chat;
 mod config;
+mod data_url;
 mod events;
 mod health;
 mod openapi;
@@ -33,9 +34,9 @@ use http::{
     header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
 };
 use tokio_util::task::AbortOnDropHandle;
+use tonic::transport::Channel;
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
-use tonic::transport::Channel;
 use troika_chassis::{channel::channel, context::RequestLayer, deps::Deps};
 use url::Url;
 
@@ -133,7 +134,7 @@ fn routes(
         .with_state(chat);
     let voice = Router::new()
         .route("/api/text-to-speech", post(speech::text_to_speech))
-        .route("/api/tts/voices", get(speech::voices))
+        .route("/api/tts/voices", get(speech::voices::voices))
         .with_state(speech);
     let probes = Router::new()
         .route("/health", get(health::live))

@@ -25,7 +25,7 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
         chat::query,
         chat::stop,
         speech::text_to_speech,
-        speech::voices,
+        speech::voices::voices,
         health::live,
         health::ready
     ),
@@ -35,10 +35,10 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
         answer::Answer,
         answer::Stopped,
         speech::ToSpeak,
-        speech::Format,
+        speech::format::Format,
         speech::SpokenText,
-        speech::Voices,
-        speech::Voice,
+        speech::voices::Voices,
+        speech::voices::Voice,
         problem::ProblemDocument,
         events::Connected,
         events::Status,
@@ -89,18 +89,34 @@ mod tests {
         ] {
             assert!(document["paths"].get(path).is_some(), "{path}");
         }
-        for schema in [
-            "Connected",
-            "Audio",
-            "Complete",
-            "Close",
-            "ProblemDocument",
-        ] {
+        for schema in ["Connected", "Audio", "Complete", "Close", "ProblemDocument"] {
             assert!(
                 document["components"]["schemas"].get(schema).is_some(),
                 "{schema}"
             );
         }
+        let spoken =
+            &document["paths"]["/api/text-to-speech"]["post"]["responses"]["200"]["content"];
+        for kind in [
+            "application/json",
+            "audio/mpeg",
+            "audio/wav",
+            "audio/ogg",
+            "audio/pcm",
+        ] {
+            assert!(spoken.get(kind).is_some(), "{kind}: {spoken}");
+        }
+        let schemas = &document["components"]["schemas"];
+        assert_eq!(
+            schemas["Format"]["enum"],
+            serde_json::json!(["mp3", "wav", "opus", "pcm"])
+        );
+        assert_eq!(schemas["Audio"]["properties"]["chunk"]["type"], "string");
+        assert_eq!(
+            schemas["SpokenText"]["properties"]["audio"]["type"],
+            "string"
+        );
+        assert_eq!(schemas["ToSpeak"]["required"], serde_json::json!(["text"]));
         let question = &document["components"]["schemas"]["Question"];
         assert!(question["properties"].get("enableTTS").is_some());
         assert_eq!(

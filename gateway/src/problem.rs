@@ -18,7 +18,7 @@ use http::{
 use serde::Serialize;
 use troika_chassis::{
     context::RequestContext,
-    error::{Code, Error, Violation},
+    error::{Error, Violation},
 };
 use utoipa::ToSchema;
 
@@ -165,24 +165,8 @@ impl From<Error> for Problem {
     }
 }
 
-impl From<tonic::Status> for Problem {
-    fn from(status: tonic::Status) -> Self {
-        let error = Error::from(&status);
-        if error.code().http().is_server_error() {
-            // The client reads a safe sentence; what the transport said is for the operator.
-            tracing::warn!(
-                code = ?status.code(),
-                message = status.message(),
-                reason = error.reason(),
-                "chat refused or could not be reached"
-            );
-        }
-        Self::from(error)
-    }
-}
-
 impl From<&Violation> for Detail {
-    /// Chat names fields as the contract does; clients know them by their JSON names.
+    /// Roles name fields as the contract does; clients know them by their JSON names.
     fn from(violation: &Violation) -> Self {
         let wire = violation.field.as_str();
         let wire = wire.strip_prefix("question.").unwrap_or(wire);
@@ -262,18 +246,6 @@ fn is_bare(response: &Response) -> bool {
         .and_then(|kind| kind.to_str().ok())
         .is_some_and(|kind| kind.contains("json"));
     (status.is_client_error() || status.is_server_error()) && !has_document
-}
-
-/// The problem of a call that chat did not answer within `after`.
-pub(crate) fn deadline_exceeded(after: Duration) -> Problem {
-    Problem::from(Error::new(
-        Code::DeadlineExceeded,
-        "deadline_exceeded",
-        format!(
-            "The chat service did not answer within {} seconds. Please try again.",
-            after.as_secs()
-        ),
-    ))
 }
 
 #[cfg(test)]

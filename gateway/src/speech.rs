@@ -1,36 +1,56 @@
-//! Speech over HTTP: a text to a file, and the voices there are. It must not know how anything is spoken.
+//! Speech over HTTP: a text to a file. It must not know how anything is spoken.
 
 use std::time::Duration;
 
 use axum::{
     Extension,
-    extract::{Query, State},
+    body::Body,
+    extract::State,
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue,
-    header::{ACCEPT, CONTENT_TYPE, VARY},
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CONTENT_TYPE, VARY},
 };
 use serde::{Deserialize, Serialize};
 use tonic::transport::Channel;
-use troika_chassis::{channel::reach, context::RequestContext, lifecycle::Drain};
-use troika_proto::tts::v1::{
-    AudioFormat, ListVoicesRequest, Manner, SynthesizeRequest, SynthesizeResponse,
-    tts_client::TtsClient,
+use troika_chassis::{
+    channel::reach,
+    context::RequestContext,
+    error::{Code, Error},
+    lifecycle::Drain,
 };
-use utoipa::{IntoParams, ToSchema};
+use troika_proto::tts::v1::{
+    AudioFormat, Manner, SynthesizeRequest, SynthesizeResponse, tts_client::TtsClient,
+};
+use utoipa::ToSchema;
 
 use crate::{
-    answer::data_url,
     body::{BodyLimits, Json},
     call::within,
     config::Config,
+    data_url::DataUrl,
     problem::{Problem, ProblemDocument},
     request::{optional_text, text},
 };
 
-/// The largest file: the longest text, spoken slowly, as raw samples.
+pub(crate) mod format;
+pub(crate) mod voices;
+
+use format::Format;
+
+/// What the role is called in messages.
+const SPEECH: &str = "speech";
+
+/// The largest file: the longest text, spoken as slowly as may be asked for, as raw samples.
 const LARGEST_FILE: usize = 128 << 20;
+
+/// When to come back to a voice that is away and does not say when itself.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Names what is missing from the sound, where the body is the sound itself.
+const X_WARNING: HeaderName = HeaderName::from_static("x-warning");
 
 /// What the speech routes share.
 #[derive(Clone)]
@@ -76,37 +96,13 @@ pub(crate) struct ToSpeak {
     /// Speed, where 1 is the voice's own.
     #[schema(minimum = 0.25, maximum = 2.0)]
     rate: Option<f64>,
-    /// The file's format; what the `Accept` header asks for, else MP3, when null.
+    /// The file's format; when null or empty, what the `Accept` header asks for, else MP3.
+    #[serde(deserialize_with = "format::optional")]
     format: Option<Format>,
 }
 
-/// The format of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Format {
-    /// MP3, 24 kHz, mono.
-    Mp3,
-    /// WAV, signed 16 bit, 24 kHz, mono.
-    Wav,
-    /// Opus in Ogg.
-    Opus,
-    /// Samples alone: signed 16 bit, little-endian, 24 kHz, mono.
-    Pcm,
-}
-
-impl From<Format> for AudioFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Mp3 => Self::Mp3,
-            Format::Wav => Self::Wav,
-            Format::Opus => Self::Opus,
-            Format::Pcm => Self::Pcm,
-        }
-    }
-}
-
-/// A spoken text.
-#[derive(Debug, Serialize, ToSchema)]
+/// A spoken text. No `Debug`: what somebody has spoken is personal.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SpokenText {
     /// Names this request in the server's logs.
@@ -114,25 +110,31 @@ pub(crate) struct SpokenText {
     /// What is heard, as text.
     processed_text: String,
     /// The file as a data URL.
-    audio: String,
+    #[schema(value_type = String, example = "data:audio/mpeg;base64,…")]
+    audio: DataUrl,
     /// The file's type, such as `audio/mpeg`.
     content_type: String,
     /// Milliseconds of sound.
     duration: u64,
-    /// Who speaks.
+    /// What spoke last: `google` or `espeak`.
+    engine: String,
+    /// Its voice, such as `en-IN-Chirp3-HD-Leda`.
     voice: String,
-    /// What is missing from the sound; null when nothing is.
+    /// What is missing from the sound, for a person to read; null when nothing is.
     warning: Option<String>,
 }
 
 /// Speaks a text.
 ///
-/// With an `Accept` header that prefers audio (`audio/mpeg`, `audio/wav`, `audio/ogg`) the file itself is the
-/// body.
+/// With an `Accept` header that prefers audio (`audio/mpeg`, `audio/wav`, `audio/ogg`, `audio/pcm`, `audio/*`) the
+/// file itself is the body; `X-Warning: voice_incomplete` tells then that a part of the text is missing from it.
 #[utoipa::path(
     post, path = "/api/text-to-speech", tag = "speech", request_body = ToSpeak,
     responses(
-        (status = 200, description = "The spoken text", body = SpokenText),
+        (status = 200, description = "The spoken text", content(
+            (SpokenText = "application/json"),
+            (Vec<u8> = "audio/mpeg"), (Vec<u8> = "audio/wav"), (Vec<u8> = "audio/ogg"), (Vec<u8> = "audio/pcm"),
+        )),
         (status = "4XX", description = "The text cannot be taken", content_type = "application/problem+json", body = ProblemDocument),
         (status = "5XX", description = "Nobody can speak", content_type = "application/problem+json", body = ProblemDocument),
     )
@@ -144,7 +146,7 @@ pub(crate) async fn text_to_speech(
     Json(text): Json<ToSpeak>,
 ) -> Result<Response, Problem> {
     let _hold = speech.drain.hold("speech");
-    let preferred = preferred(&headers);
+    let preferred = format::preferred(&headers);
     let format = text.format.or(preferred).unwrap_or(Format::Mp3);
     let wanted = SynthesizeRequest {
         text: text.text,
@@ -162,153 +164,89 @@ pub(crate) async fn text_to_speech(
         let mut client = speech.client.clone();
         async move { client.synthesize(request).await }
     });
-    let spoken = within(speech.deadline, call).await?.into_inner();
-    let vary = (VARY, HeaderValue::from_static("accept"));
-    if preferred.is_some() {
-        let kind = HeaderValue::try_from(&spoken.content_type)
-            .unwrap_or(HeaderValue::from_static("application/octet-stream"));
-        return Ok(([(CONTENT_TYPE, kind), vary], spoken.audio).into_response());
+    let spoken = within(SPEECH, speech.deadline, call)
+        .await
+        .map_err(unavailable)?;
+    let mut response = if preferred.is_some() {
+        file(spoken)
+    } else {
+        document(SpokenText::new(spoken, context)).await?
+    };
+    response
+        .headers_mut()
+        .insert(VARY, HeaderValue::from_static("accept"));
+    Ok(response)
+}
+
+/// The file itself.
+fn file(spoken: SynthesizeResponse) -> Response {
+    let kind = HeaderValue::try_from(&spoken.content_type)
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let mut response = ([(CONTENT_TYPE, kind)], spoken.audio).into_response();
+    if let Some(code) = spoken
+        .warning
+        .and_then(|warning| HeaderValue::try_from(warning.code).ok())
+    {
+        response.headers_mut().insert(X_WARNING, code);
     }
-    Ok(([vary], axum::Json(SpokenText::new(spoken, context))).into_response())
+    response
+}
+
+/// The file in a JSON document. It may hold many megabytes, so that it is written on a thread that
+/// nobody else waits for.
+async fn document(spoken: SpokenText) -> Result<Response, Problem> {
+    let written = tokio::task::spawn_blocking(move || {
+        let mut json = Vec::with_capacity(spoken.audio.bytes.len().div_ceil(3) * 4 + 1024);
+        serde_json::to_writer(&mut json, &spoken).map(|()| Bytes::from(json))
+    });
+    let json = written
+        .await
+        .map_err(Error::internal)
+        .and_then(|json| json.map_err(Error::internal))
+        .inspect_err(Error::log)?;
+    let kind = HeaderValue::from_static("application/json");
+    Ok(([(CONTENT_TYPE, kind)], Body::from(json)).into_response())
 }
 
 impl SpokenText {
     fn new(spoken: SynthesizeResponse, context: RequestContext) -> Self {
+        let summary = spoken.summary.unwrap_or_default();
         Self {
             req_id: context.request_id,
             processed_text: spoken.spoken_text,
-            audio: data_url(&spoken.content_type, &spoken.audio),
+            audio: DataUrl {
+                content_type: spoken.content_type.clone(),
+                bytes: spoken.audio,
+            },
             content_type: spoken.content_type,
             duration: spoken
                 .duration
                 .and_then(|duration| Duration::try_from(duration).ok())
                 .map_or(0, |duration| duration.as_millis() as u64),
-            voice: spoken.summary.unwrap_or_default().voice,
+            engine: summary.engine,
+            voice: summary.voice,
             warning: spoken.warning.map(|warning| warning.message),
         }
     }
 }
 
-/// The audio format that a client wants most, when it wants audio at all.
-fn preferred(headers: &HeaderMap) -> Option<Format> {
-    let accept = headers.get(ACCEPT)?.to_str().ok()?;
-    let quality = |parameters: &str| {
-        let stated = parameters
-            .split(';')
-            .find_map(|parameter| parameter.trim().strip_prefix("q="));
-        stated.map_or(1.0, |value| value.trim().parse::<f32>().unwrap_or(0.0))
-    };
-    let mut best: (f32, Option<Format>) = (0.0, None);
-    for item in accept.split(',') {
-        let (kind, parameters) = item.split_once(';').unwrap_or((item, ""));
-        let format = match kind.trim().to_ascii_lowercase().as_str() {
-            "audio/mpeg" | "audio/mp3" | "audio/*" => Some(Format::Mp3),
-            "audio/wav" | "audio/x-wav" | "audio/wave" => Some(Format::Wav),
-            "audio/ogg" | "audio/opus" => Some(Format::Opus),
-            "application/json" | "*/*" => None,
-            _ => continue,
-        };
-        let quality = quality(parameters);
-        if quality > best.0 {
-            best = (quality, format);
-        }
+/// Whoever says that there is no voice, the role or the way to it: clients read one code, and when to
+/// come back. What the role knows better, such as that it is leaving, stays.
+fn unavailable(error: Error) -> Error {
+    if error.code() != Code::Unavailable {
+        return error;
     }
-    best.1
-}
-
-/// Which voices are asked for.
-#[derive(Default, Deserialize, IntoParams)]
-#[serde(default)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Wanted {
-    /// A served language, such as `hi-IN`; all of them when absent.
-    language: String,
-}
-
-/// The voices, each language's in the order in which they are tried.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Voices {
-    /// The voices.
-    voices: Vec<Voice>,
-    /// How many there are.
-    count: usize,
-}
-
-/// A voice.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Voice {
-    /// What `voice` takes, such as `en-IN-Chirp3-HD-Leda`.
-    name: String,
-    /// BCP 47.
-    language: String,
-    /// `google` or `espeak`.
-    engine: String,
-    /// Such as `chirp3-hd`.
-    family: String,
-    /// Its engine is configured.
-    available: bool,
-}
-
-/// Lists the voices.
-#[utoipa::path(
-    get, path = "/api/tts/voices", tag = "speech", params(Wanted),
-    responses(
-        (status = 200, description = "The voices", body = Voices),
-        (status = "4XX", description = "The language is not served", content_type = "application/problem+json", body = ProblemDocument),
-        (status = "5XX", description = "The speech role cannot answer", content_type = "application/problem+json", body = ProblemDocument),
-    )
-)]
-pub(crate) async fn voices(
-    State(speech): State<Speech>,
-    Extension(context): Extension<RequestContext>,
-    Query(wanted): Query<Wanted>,
-) -> Result<axum::Json<Voices>, Problem> {
-    let call = reach(|| {
-        let mut request = tonic::Request::new(ListVoicesRequest {
-            language: wanted.language.clone(),
-        });
-        context.inject_metadata(request.metadata_mut());
-        request.set_timeout(speech.deadline);
-        let mut client = speech.client.clone();
-        async move { client.list_voices(request).await }
-    });
-    let listed = within(speech.deadline, call).await?.into_inner();
-    let voices: Vec<Voice> = listed
-        .voices
-        .into_iter()
-        .map(|voice| Voice {
-            name: voice.name,
-            language: voice.language,
-            engine: voice.engine,
-            family: voice.family,
-            available: voice.available,
-        })
-        .collect();
-    Ok(axum::Json(Voices {
-        count: voices.len(),
-        voices,
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_accept_header_tells_a_file_from_json() {
-        for (accept, wanted) in [
-            ("*/*", None),
-            ("application/json", None),
-            ("audio/wav", Some(Format::Wav)),
-            ("audio/*", Some(Format::Mp3)),
-            ("audio/ogg;q=0.9, audio/wav;q=0.5", Some(Format::Opus)),
-            ("application/json, audio/wav;q=0.8", None),
-            ("text/html, audio/mpeg;q=0.9, */*;q=0.1", Some(Format::Mp3)),
-            ("audio/wav;q=0", None),
-        ] {
-            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
-            assert_eq!(preferred(&headers), wanted, "{accept}");
-        }
-        assert_eq!(preferred(&HeaderMap::new()), None);
+    let error = if error.reason() == "unavailable" {
+        Error::new(
+            Code::Unavailable,
+            "voice_unavailable",
+            "The voice is not available right now. Please try again in a moment.",
+        )
+    } else {
+        error
+    };
+    match error.retry_after() {
+        Some(_) => error,
+        None => error.with_retry_after(RETRY_AFTER),
     }
 }

@@ -34,10 +34,15 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// A quantile of the time to first token, in milliseconds.
-    pub(crate) fn first(&self, quantile: f64) -> f64 {
-        let place = (quantile * (self.first.len().saturating_sub(1)) as f64).round() as usize;
-        self.first.get(place).copied().unwrap_or(f64::NAN)
+    pub(crate) fn first(&self, place: f64) -> f64 {
+        quantile(&self.first, place)
     }
+}
+
+/// A quantile of sorted values.
+pub(crate) fn quantile(sorted: &[f64], quantile: f64) -> f64 {
+    let place = (quantile * (sorted.len().saturating_sub(1)) as f64).round() as usize;
+    sorted.get(place).copied().unwrap_or(f64::NAN)
 }
 
 /// Runs a load to its end.

@@ -2,14 +2,15 @@
 //! token, CPU per token of both processes and memory per open stream, each beside the same client going
 //! straight to the same scripted provider.
 //!
-//! `cargo build --release && cargo run --release -p troika-tests --bin bench`; `--binary PATH` names another
-//! troika. Everything runs on loopback and ends by itself.
+//! `cargo build --release && cargo run --release -p troika-tests --bin bench`; `voice` prints the figures of
+//! the voice alone, `--binary PATH` names another troika. Everything runs on loopback and ends by itself.
 
 use std::{path::PathBuf, time::Duration};
 
 mod client;
 mod process;
 mod provider;
+mod voice;
 
 use client::{Load, Target};
 use process::Processes;
@@ -33,11 +34,15 @@ async fn main() {
     let mut binary =
         PathBuf::from(std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".into()))
             .join("release/troika");
+    let mut only_voice = false;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "provider" => return provider::serve().await,
+            "voice" => only_voice = true,
             "--binary" => binary = arguments.next().map(PathBuf::from).unwrap_or_default(),
-            other => fail(&format!("unknown argument {other}; use --binary PATH")),
+            other => fail(&format!(
+                "unknown argument {other}; use voice, --binary PATH"
+            )),
         }
     }
     if !binary.is_file() {
@@ -45,6 +50,9 @@ async fn main() {
             "{} is not there: cargo build --release makes it, --binary names another",
             binary.display()
         ));
+    }
+    if only_voice {
+        return voice::measure(&binary).await;
     }
     print(&format!(
         "{TOKENS} tokens a stream, first token of the provider after {} ms\n",
@@ -59,6 +67,7 @@ async fn main() {
     for (streams, pace) in LOADS {
         measure(&binary, streams, pace).await;
     }
+    voice::measure(&binary).await;
 }
 
 /// One load, first straight, then through troika; new processes, so that memory starts from the same place.

@@ -23,13 +23,25 @@ pub(crate) struct Processes {
 impl Processes {
     /// Starts them and waits until the gateway is ready.
     pub(crate) async fn start(binary: &Path, pace: Duration) -> Self {
+        Self::with(binary, pace, None).await
+    }
+
+    /// The same, and the speech role with Google at an address. Sentences are spoken one by one.
+    pub(crate) async fn speaking(binary: &Path, pace: Duration, google: &str) -> Self {
+        Self::with(binary, pace, Some(google)).await
+    }
+
+    async fn with(binary: &Path, pace: Duration, google: Option<&str>) -> Self {
         let data = tempfile::tempdir().unwrap_or_else(|error| crate::fail(&error.to_string()));
         let this = std::env::current_exe().unwrap_or_else(|error| crate::fail(&error.to_string()));
-        let mut provider = spawn(
-            Command::new(this)
-                .arg("provider")
-                .env("BENCH_PACE_MS", pace.as_millis().to_string()),
-        );
+        let mut provider = Command::new(this);
+        provider
+            .arg("provider")
+            .env("BENCH_PACE_MS", pace.as_millis().to_string());
+        if google.is_some() {
+            provider.env("BENCH_SENTENCES", "1");
+        }
+        let mut provider = spawn(&mut provider);
         let port = first_line(&mut provider);
         let provider_url = format!("http://127.0.0.1:{port}/v1");
         let troika = |role: &str| {
@@ -41,8 +53,25 @@ impl Processes {
                 .stderr(Stdio::null());
             command
         };
+        let mut tts = google.map(|google| {
+            spawn(
+                troika("tts")
+                    .env("TROIKA_TTS__LISTEN", "127.0.0.1:0")
+                    .env("GOOGLE_CLOUD_CREDENTIALS", "anonymous")
+                    .env("TROIKA_TTS__GOOGLE__ENDPOINT", google)
+                    .env("TROIKA_TTS__ESPEAK__ENABLED", "false")
+                    .env("TROIKA_TTS__PACE__AHEAD", "1h")
+                    .env("TROIKA_TTS__QUOTA__CHIRP3_HD", "60000"),
+            )
+        });
+        // Nobody asks for a voice where there is none.
+        let tts_url = tts.as_mut().map_or_else(
+            || "http://127.0.0.1:9".to_owned(),
+            |tts| address(&first_line(tts), "tts"),
+        );
         let mut chat = spawn(
             troika("chat")
+                .env("TROIKA_CHAT__TTS__ADDRESS", &tts_url)
                 .env("TROIKA_CHAT__LISTEN", "127.0.0.1:0")
                 .env("OPENAI_BASE_URL", &provider_url)
                 .env("TROIKA_CHAT__TURN__ANSWER_CHARACTERS", "2000"),
@@ -56,7 +85,7 @@ impl Processes {
         let gateway_url = address(&first_line(&mut gateway), "gateway");
         let measured = [gateway.id(), chat.id()];
         let processes = Self {
-            children: vec![provider, chat, gateway],
+            children: [provider, chat, gateway].into_iter().chain(tts).collect(),
             measured,
             provider: provider_url,
             gateway: gateway_url,

@@ -23,6 +23,10 @@ mod split_processes;
 mod stores_away;
 mod telemetry;
 mod voice;
+mod voice_faults;
+mod voice_google;
+mod voice_memory;
+mod voice_wire;
 mod workspace;
 
 use troika_tests::sandbox::Sandbox;

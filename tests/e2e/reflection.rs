@@ -100,6 +100,25 @@ async fn grpcurl_lists_describes_and_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn grpcurl_speaks() {
+    let troika = sandbox().start_role("tts");
+    let (listed, services) = grpcurl(troika.tts(), &[], &["list"], "");
+    assert!(
+        listed && services.contains("troika.tts.v1.TTS"),
+        "{services}"
+    );
+    let (spoken, answer) = grpcurl(
+        troika.tts(),
+        &["-max-time", "20"],
+        &["troika.tts.v1.TTS/Synthesize"],
+        "{\"text\":\"Good morning.\",\"format\":\"AUDIO_FORMAT_MP3\"}",
+    );
+    assert!(spoken && answer.contains("audio/mpeg"), "{answer}");
+    let (healthy, health) = grpcurl(troika.tts(), &[], &["grpc.health.v1.Health/List"], "{}");
+    assert!(healthy && health.contains("troika.tts.v1.TTS"), "{health}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn errors_carry_their_details_to_grpcurl() {
     let troika = sandbox().start_role("chat");
     let (answered, error) = grpcurl(

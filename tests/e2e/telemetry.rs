@@ -57,7 +57,8 @@ async fn request_id_and_trace_reach_the_model_the_logs_and_the_collector() {
     );
 
     troika.signal("TERM");
-    assert_eq!(troika.exit(Duration::from_secs(15)), 0);
+    let code = troika.exit(Duration::from_secs(15));
+    assert_eq!(code, 0, "{}", troika.log());
     let spans = collector.spans();
     let ours: Vec<&str> = spans
         .iter()

@@ -39,7 +39,10 @@ async fn with_nothing_configured_the_demo_bot_is_heard() {
     let sound = pcm(&events);
     assert!(loudness(&sound) > AUDIBLE, "{}", loudness(&sound));
     // People speak, and espeak-ng does, 10 to 25 characters a second.
-    let said: usize = spoken(&events).iter().map(|text| text.chars().count()).sum();
+    let said: usize = spoken(&events)
+        .iter()
+        .map(|text| text.chars().count())
+        .sum();
     let pace = said as f64 / seconds(&sound);
     assert!((8.0..28.0).contains(&pace), "{pace} characters a second");
     assert!(only(&events, "complete").data["sentenceCount"].as_u64() > Some(0));
@@ -74,7 +77,11 @@ async fn sound_stands_between_the_texts_and_ends_before_the_suggestions() {
     assert!(place("suggestions") < place("complete"), "{order:?}");
     assert_eq!(
         spoken(&events),
-        ["Good morning to you.", "It is nine o'clock.", "The shop is open."]
+        [
+            "Good morning to you.",
+            "It is nine o'clock.",
+            "The shop is open."
+        ]
     );
     assert!(!text(&events).contains("SUGGESTIONS"));
 }
@@ -175,7 +182,13 @@ fn say_writes_a_file_that_is_as_long_and_as_loud_as_speech() {
     }
 
     let twice_as_fast = sandbox.data().join("fast.wav");
-    let output = say(&[words, "--rate", "2", "--out", twice_as_fast.to_str().unwrap()]);
+    let output = say(&[
+        words,
+        "--rate",
+        "2",
+        "--out",
+        twice_as_fast.to_str().unwrap(),
+    ]);
     assert!(output.status.success(), "{output:?}");
     let fast = std::fs::read(twice_as_fast).unwrap();
     assert!(seconds(wav(&fast)) < 0.75 * seconds(sound));
@@ -241,12 +254,18 @@ async fn without_a_speech_service_the_text_goes_on_at_its_usual_pace() {
         .find_map(|word| word.strip_prefix("chat="))
         .unwrap()
         .to_owned();
-    let gateway = sandbox.env("TROIKA_GATEWAY__CHAT", address).start_role("gateway");
-    until("the gateway is ready", Duration::from_secs(15), async || {
-        troika_tests::get(format!("{}/ready", gateway.gateway()))
-            .await
-            .is_ok_and(|answer| answer.status() == 200)
-    })
+    let gateway = sandbox
+        .env("TROIKA_GATEWAY__CHAT", address)
+        .start_role("gateway");
+    until(
+        "the gateway is ready",
+        Duration::from_secs(15),
+        async || {
+            troika_tests::get(format!("{}/ready", gateway.gateway()))
+                .await
+                .is_ok_and(|answer| answer.status() == 200)
+        },
+    )
     .await;
 
     let events = answer_aloud(gateway.gateway(), "Count.").await;
@@ -261,7 +280,11 @@ async fn without_a_speech_service_the_text_goes_on_at_its_usual_pace() {
         .filter(|event| event.name == "text")
         .map(|event| event.at)
         .collect();
-    let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    let longest = times
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .max()
+        .unwrap();
     assert!(longest < Duration::from_millis(300), "{longest:?}");
 }
 
@@ -274,7 +297,10 @@ async fn a_stop_while_it_still_speaks_silences_it() {
     let mut listening = ask(troika.gateway(), &aloud("Speak.")).await;
     let connected = listening.wait_for("connected").await;
     listening.wait_for("text").await;
-    until("espeak-ng runs", Duration::from_secs(5), async || runs(&program)).await;
+    until("espeak-ng runs", Duration::from_secs(5), async || {
+        runs(&program)
+    })
+    .await;
 
     let turn = connected.data["turnId"].as_str().unwrap();
     let stopped: Value = http()
@@ -292,7 +318,10 @@ async fn a_stop_while_it_still_speaks_silences_it() {
     assert_eq!(only(&events, "complete").data["finishReason"], "stop");
     assert_eq!(only(&events, "close").data["reason"], "stopped");
     assert!(warnings(&events).is_empty());
-    until("espeak-ng is gone", Duration::from_secs(2), async || !runs(&program)).await;
+    until("espeak-ng is gone", Duration::from_secs(2), async || {
+        !runs(&program)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -303,9 +332,15 @@ async fn a_listener_who_leaves_silences_it_too() {
     let troika = sandbox.env("TROIKA_TTS__ESPEAK__PROGRAM", &program).start();
     let mut listening = ask(troika.gateway(), &aloud("Speak.")).await;
     listening.wait_for("text").await;
-    until("espeak-ng runs", Duration::from_secs(5), async || runs(&program)).await;
+    until("espeak-ng runs", Duration::from_secs(5), async || {
+        runs(&program)
+    })
+    .await;
     drop(listening);
-    until("espeak-ng is gone", Duration::from_secs(2), async || !runs(&program)).await;
+    until("espeak-ng is gone", Duration::from_secs(2), async || {
+        !runs(&program)
+    })
+    .await;
 }
 
 /// A program in espeak-ng's place that says its version, and then nothing for ever.

@@ -46,7 +46,10 @@ fn piece(place: usize, event: &Event) -> Piece {
     let text = data["text"].as_str().unwrap().to_owned();
     assert!(!text.is_empty());
     let pcm = BASE64.decode(data["chunk"].as_str().unwrap()).unwrap();
-    assert!(!pcm.is_empty() && pcm.len().is_multiple_of(2), "whole samples");
+    assert!(
+        !pcm.is_empty() && pcm.len().is_multiple_of(2),
+        "whole samples"
+    );
     // Half a second, and one sample more where a rounded cut needs it.
     assert!(pcm.len() <= RATE + 2, "{} bytes in one piece", pcm.len());
     Piece {
@@ -74,7 +77,9 @@ pub fn spoken(events: &[Event]) -> Vec<String> {
 
 /// The bytes of a data URL, and its type.
 pub fn data_url(value: &Value) -> (String, Vec<u8>) {
-    let url = value.as_str().unwrap_or_else(|| panic!("a data URL, not {value}"));
+    let url = value
+        .as_str()
+        .unwrap_or_else(|| panic!("a data URL, not {value}"));
     let (kind, data) = url
         .strip_prefix("data:")
         .and_then(|url| url.split_once(";base64,"))
@@ -93,7 +98,9 @@ pub fn loudness(pcm: &[u8]) -> f64 {
         let sample = f64::from(i16::from_le_bytes([pair[0], pair[1]])) / f64::from(i16::MAX);
         sample * sample
     });
-    let (count, sum) = samples.fold((0u32, 0.0), |(count, sum), square| (count + 1, sum + square));
+    let (count, sum) = samples.fold((0u32, 0.0), |(count, sum), square| {
+        (count + 1, sum + square)
+    });
     (sum / f64::from(count.max(1))).sqrt()
 }
 
@@ -108,6 +115,10 @@ pub fn wav(file: &[u8]) -> &[u8] {
     assert_eq!(u16::from_le_bytes([file[34], file[35]]), 16, "bits");
     let data = 20 + number(16);
     assert_eq!(&file[data..data + 4], b"data");
-    assert_eq!(number(data + 4), file.len() - data - 8, "the length of the sound");
+    assert_eq!(
+        number(data + 4),
+        file.len() - data - 8,
+        "the length of the sound"
+    );
     &file[data + 8..]
 }

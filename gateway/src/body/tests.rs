@@ -3,7 +3,10 @@
 use troika_proto::chat::v1::QueryRequest;
 
 use super::*;
-use crate::request::{Question, Stop};
+use crate::{
+    request::{Question, Stop},
+    speech::ToSpeak,
+};
 
 fn question(json: &str) -> Result<QueryRequest, serde_json::Value> {
     parse::<Question>(json.as_bytes())
@@ -77,6 +80,51 @@ fn a_wrong_type_names_the_field_and_never_repeats_the_value() {
         assert_eq!(problem["details"][0]["field"], field, "{json}");
         assert_eq!(problem["details"][0]["type"], kind, "{json}");
         assert!(!problem.to_string().contains("4711"), "{problem}");
+    }
+}
+
+#[test]
+fn a_value_outside_of_a_list_is_told_the_list() {
+    let table = [
+        (
+            r#"{"format":"4711"}"#,
+            "format",
+            "any.only",
+            "format must be one of mp3, wav, opus, pcm",
+        ),
+        (
+            r#"{"format":4711}"#,
+            "format",
+            "string.base",
+            "format must be a string",
+        ),
+        (
+            r#"{"rate":"4711"}"#,
+            "rate",
+            "number.base",
+            "rate must be a number",
+        ),
+        (
+            r#"{"rate":"expected one of 4711"}"#,
+            "rate",
+            "number.base",
+            "rate must be a number",
+        ),
+    ];
+    for (json, field, kind, message) in table {
+        let Err(problem) = parse::<ToSpeak>(json.as_bytes()) else {
+            panic!("{json} was taken");
+        };
+        let problem = problem.as_json();
+        let detail = serde_json::json!({"field": field, "message": message, "type": kind});
+        assert_eq!(problem["details"], serde_json::json!([detail]), "{json}");
+        assert!(!problem.to_string().contains("4711"), "{problem}");
+    }
+    for json in [
+        r#"{"format":null,"rate":null,"voice":""}"#,
+        r#"{"format":"","rate":2}"#,
+    ] {
+        assert!(parse::<ToSpeak>(json.as_bytes()).is_ok(), "{json}");
     }
 }
 

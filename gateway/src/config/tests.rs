@@ -18,6 +18,8 @@ fn the_defaults_are_valid_and_survive_being_written_and_read() {
     let config = Config::default();
     assert_eq!(problems(&config), Vec::<String>::new());
     assert_eq!(config.address().to_string(), "127.0.0.1:5000");
+    assert_eq!(config.chat.as_str(), "http://127.0.0.1:50051/");
+    assert_eq!(config.tts.as_str(), "http://127.0.0.1:50052/");
     let written = serde_json::to_value(&config).unwrap();
     assert_eq!(read(written).unwrap(), config);
 }
@@ -60,7 +62,8 @@ fn the_whitelist_is_a_list_or_one_string_with_commas() {
 #[test]
 fn what_cannot_work_is_reported_all_together() {
     let config = read(serde_json::json!({
-        "chat": "ftp://chat", "body_limit": "0 B", "max_connections": 0, "heartbeat": "0s",
+        "chat": "ftp://chat", "tts": "http://tts/speech", "body_limit": "0 B", "max_connections": 0, "heartbeat": "0s",
+        "speech_deadline": "0s",
     }))
     .unwrap();
     let problems = problems(&config);
@@ -68,19 +71,29 @@ fn what_cannot_work_is_reported_all_together() {
         .iter()
         .filter_map(|problem| problem.split(':').next())
         .collect();
-    assert_eq!(keys, ["chat", "body_limit", "max_connections", "heartbeat"]);
+    let expected = [
+        "chat",
+        "tts",
+        "body_limit",
+        "max_connections",
+        "heartbeat",
+        "speech_deadline",
+    ];
+    assert_eq!(keys, expected);
 }
 
 #[test]
-fn the_address_of_chat_is_a_place_and_nothing_more() {
+fn the_address_of_a_role_is_a_place_and_nothing_more() {
     for (address, problem) in [
-        ("http://chat:1/path", "an address without a path or a query"),
+        ("http://role:1/path", "an address without a path or a query"),
         (
-            "http://me:hunter2@chat:1",
+            "http://me:hunter2@role:1",
             "an address without a user and a password",
         ),
     ] {
-        let config = read(serde_json::json!({ "chat": address })).unwrap();
-        assert_eq!(problems(&config), [format!("chat: must be {problem}")]);
+        for role in ["chat", "tts"] {
+            let config = read(serde_json::json!({ role: address })).unwrap();
+            assert_eq!(problems(&config), [format!("{role}: must be {problem}")]);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The exact bytes of every event, and that no content can change an event's shape.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use proptest::prelude::*;
 use prost_types::Timestamp;
 use troika_proto::chat::v1 as proto;
@@ -45,6 +47,8 @@ fn complete() -> proto::Complete {
         word_count: 2,
         sentence_count: 1,
         saved: true,
+        audio_chunks: 3,
+        first_audio_ms: Some(90),
     }
 }
 
@@ -96,6 +100,21 @@ fn every_event_has_exactly_these_bytes() {
             r#"{"content":"a \"b\"\nनमस्ते\u2028\u0085\u2029!\r\u0000"}"#.to_owned(),
         ),
         (
+            Event::Audio(proto::Audio {
+                sequence: 7,
+                pcm: Bytes::from_static(&[0, 1, 254, 255]),
+                text: "He said \"hi\".".to_owned(),
+                sentence: 2,
+                last: true,
+            }),
+            "audio",
+            concat!(
+                r#"{"chunk":"AAH+/w==","sequence":7,"format":"base64","encoding":"LINEAR16","sampleRateHertz":24000,"#,
+                r#""channels":1,"text":"He said \"hi\".","sentence":"He said \"hi\".","sentenceIndex":2,"last":true}"#
+            )
+            .to_owned(),
+        ),
+        (
             Event::Suggestions(proto::Suggestions {
                 items: vec!["One?".to_owned(), "Two?".to_owned()],
             }),
@@ -124,13 +143,13 @@ fn every_event_has_exactly_these_bytes() {
             "complete",
             format!(
                 concat!(
-                    r#"{{"success":true,"duration":250,"wordCount":2,"sentenceCount":1,"audioChunks":0,"#,
-                    r#""firstTokenLatency":40,"firstAudioLatency":null,"language":"en-IN","model":"gpt-4o-mini","#,
+                    r#"{{"success":true,"duration":250,"wordCount":2,"sentenceCount":1,"audioChunks":3,"#,
+                    r#""firstTokenLatency":40,"firstAudioLatency":90,"language":"en-IN","model":"gpt-4o-mini","#,
                     r#""sessionId":"s","turnId":"{turn}","fullAnswer":"Hi there.","finishReason":"stop","#,
                     r#""truncated":false,"saved":true,"#,
                     r#""usage":{{"promptTokens":10,"completionTokens":2,"totalTokens":12,"estimated":true}},"#,
-                    r#""metrics":{{"duration":250,"wordCount":2,"sentenceCount":1,"audioChunks":0,"#,
-                    r#""firstTokenLatency":40,"firstAudioLatency":null}},"timestamp":1700000000123}}"#,
+                    r#""metrics":{{"duration":250,"wordCount":2,"sentenceCount":1,"audioChunks":3,"#,
+                    r#""firstTokenLatency":40,"firstAudioLatency":90}},"timestamp":1700000000123}}"#,
                 ),
                 turn = TURN
             ),
@@ -179,6 +198,22 @@ fn an_answer_without_a_finish_reason_is_no_success() {
     assert!(bytes.contains(r#""firstTokenLatency":null"#), "{bytes}");
 }
 
+#[test]
+fn a_piece_of_sound_is_written_without_growing_on_the_way() {
+    let audio = proto::Audio {
+        pcm: Bytes::from(vec![0x5a; 24_000]),
+        text: "A sentence of usual length, which is spoken as one.".to_owned(),
+        sequence: u64::MAX,
+        ..proto::Audio::default()
+    };
+    let event = event(u64::MAX, Event::Audio(audio));
+    let mut buffer = BytesMut::new();
+    encode(&event, &mut buffer);
+    assert!(buffer.len() > 32_000);
+    let unused = buffer.capacity() - buffer.len();
+    assert!(unused < 512, "{unused} bytes were not needed");
+}
+
 /// Text in which everything that some reader takes for a line end is common.
 fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -210,6 +245,13 @@ fn any_event() -> impl Strategy<Value = Event> {
                 calendly_url
             })
         ),
+        (text(), prop::collection::vec(any::<u8>(), 0..64)).prop_map(|(text, pcm)| Event::Audio(
+            proto::Audio {
+                text,
+                pcm: pcm.into(),
+                ..proto::Audio::default()
+            }
+        )),
         prop::collection::vec(text(), 0..4)
             .prop_map(|items| Event::Suggestions(proto::Suggestions { items })),
         (text(), text())
@@ -257,6 +299,12 @@ proptest! {
         // What was escaped comes back whole.
         if let Some(Event::Text(text)) = &event.event {
             prop_assert_eq!(value["content"].as_str(), Some(text.content.as_str()));
+        }
+        if let Some(Event::Audio(audio)) = &event.event {
+            prop_assert_eq!(value["text"].as_str(), Some(audio.text.as_str()));
+            prop_assert_eq!(&value["sentence"], &value["text"]);
+            let chunk = STANDARD.decode(value["chunk"].as_str().unwrap()).unwrap();
+            prop_assert_eq!(&chunk[..], &audio.pcm[..]);
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tonic::Status;
 use troika_chassis::error::{Code, Error};
-use troika_proto::chat::v1::{AnswerResponse, Warning, stop_request::Target};
+use troika_proto::chat::v1::{AnswerResponse, SpokenAnswer, Warning, stop_request::Target};
 
 use crate::setup::{
     FakeChat, House, PATIENCE, QUESTION, complete, ending, header, json, lingering, request,
@@ -221,6 +221,10 @@ async fn an_answer_in_one_piece_has_the_old_members_and_the_new() {
                 code: "w".to_owned(),
                 message: "Something was missing".to_owned(),
             }],
+            audio: Some(SpokenAnswer {
+                data: Bytes::from_static(b"mp3"),
+                content_type: "audio/mpeg".to_owned(),
+            }),
         })
     });
     let house = House::start(chat).await;
@@ -235,7 +239,7 @@ async fn an_answer_in_one_piece_has_the_old_members_and_the_new() {
     assert_eq!(
         json(response).await,
         serde_json::json!({
-            "answer": "Hi there.", "link": null, "tokens": 12, "audio": null, "sessionId": "s",
+            "answer": "Hi there.", "link": null, "tokens": 12, "audio": "data:audio/mpeg;base64,bXAz", "sessionId": "s",
             "requiresAuthNext": false, "auth_method": null, "typingDelay": 0, "suggestions": ["More?"],
             "turnId": "t", "finishReason": "stop", "truncated": false, "language": "en-IN", "model": "knowledge",
             "usage": {"promptTokens": 10, "completionTokens": 2, "totalTokens": 12, "estimated": false},

@@ -6,10 +6,7 @@ use futures::{StreamExt as _, stream};
 use http::StatusCode;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use tonic::Status;
 use troika_proto::chat::v1::turn_event::Event;
 
@@ -76,30 +73,8 @@ async fn the_same_over_http2_with_prior_knowledge() {
 #[tokio::test]
 async fn each_event_leaves_as_one_piece() {
     let house = House::start(short_turn()).await;
-    let mut stream = TcpStream::connect(house.address).await.unwrap();
-    let head = format!(
-        "POST {PATH} HTTP/1.1\r\nhost: g\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{QUESTION}",
-        QUESTION.len()
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut raw = Vec::new();
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut raw))
-        .await
-        .unwrap()
-        .unwrap();
-    let raw = String::from_utf8(raw).unwrap();
-    let (_, mut body) = raw.split_once("\r\n\r\n").unwrap();
-    // Chunked coding shows where the pieces were cut.
-    let mut pieces = Vec::new();
-    while let Some((size, rest)) = body.split_once("\r\n") {
-        let size = usize::from_str_radix(size, 16).unwrap();
-        if size == 0 {
-            break;
-        }
-        pieces.push(&rest[..size]);
-        body = &rest[size + 2..];
-    }
-    assert_eq!(pieces.len(), 5, "{raw}");
+    let pieces = house.pieces(PATH, QUESTION).await;
+    assert_eq!(pieces.len(), 5, "{pieces:?}");
     for piece in pieces {
         assert!(
             piece.starts_with("id: ") && piece.ends_with("\n\n"),

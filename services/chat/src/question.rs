@@ -225,6 +225,7 @@ mod tests {
             phone: Some("12345".into()),
             name: Some("n".repeat(201)),
             language: Some("tlh".into()),
+            enable_tts: Some(true),
         })
         .err()
         .unwrap();

@@ -190,7 +190,8 @@ impl Process {
             listeners.gateway.is_some(),
         )
         .await;
-        if !self.config.redis.url.is_empty() && (listeners.tts.is_some() || listeners.chat.is_some())
+        if !self.config.redis.url.is_empty()
+            && (listeners.tts.is_some() || listeners.chat.is_some())
         {
             self.redis = Some(Redis::connect(&self.config.redis).map_err(unusable)?);
         }

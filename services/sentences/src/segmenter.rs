@@ -1,282 +1,270 @@
-//! Text in as it is written, sentences out as soon as their ends are certain. Which sentences come depends on
-//! the text alone, never on how it was cut on its way here: a place is decided only when everything that
-//! decides it is there. All sources in order make up the text.
+//! The segmenter: one character at a time through lines, blocks and prose. Must not know what is said of
+//! a sentence.
 
-use crate::{
-    abbreviations::Abbreviations,
-    boundary::{self, Verdict},
-    cut, speakable,
-};
+mod block;
+mod ending;
+mod prose;
+mod region;
+mod unit;
+mod word;
 
-/// Characters after which a sentence without an end is cut. Engines refuse sentences that are much longer.
-const LONGEST: usize = 400;
+#[cfg(test)]
+pub(crate) mod tests;
 
-/// Characters of a first sentence after which it is cut at the end of a clause, so that the voice begins
-/// early; and the fewest that such a clause has.
-const FIRST: usize = 80;
-const FIRST_CLAUSE: usize = 25;
+use crate::{Sentence, class, language::Language};
 
-/// A sentence, or a piece of the text that is none: a line of code, a row of a table, an empty line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sentence {
-    /// The text as it was written, with its markup and the white space after it.
-    pub source: String,
-    spoken: String,
-}
+use block::{Fence, InlineCode, LineStart};
+use ending::Ending;
+use region::{After, Progress, Region};
+use unit::Unit;
 
-impl Sentence {
-    /// What is to be said: plain text in one line, empty when there is nothing to say.
-    pub fn spoken(&self) -> &str {
-        &self.spoken
-    }
-}
+/// Longest source of a sentence, in characters.
+const MAX_SENTENCE: usize = 400;
+/// Longest part of code on one line, in characters. Otherwise code is cut at line ends, after
+/// [`MAX_SENTENCE`].
+const MAX_CODE_LINE: usize = 2 * MAX_SENTENCE;
+/// A first sentence that is longer is cut at a clause end, in characters.
+const MAX_FIRST: usize = 80;
 
-/// Cuts one text. Memory stays bounded: no more than one sentence waits in it.
+/// Cuts a text into sentences while it streams in. Holds no more of it than the sentence that is being
+/// read.
 #[derive(Clone, Debug)]
 pub struct Segmenter {
-    rules: Abbreviations,
-    /// The first sentence that is heard may be cut at a clause.
-    eager: bool,
-    waiting: String,
-    scan: Scan,
-    kind: Kind,
-    /// The fence that is open, and that closes its block.
-    fence: Option<Fence>,
+    language: &'static Language,
+    unit: Unit,
+    mode: Mode,
+    inside: Inside,
+    /// The ender that is not decided yet.
+    ending: Option<Ending>,
+    line: LineStart,
+    /// The number of the last list item on this line.
+    last_item: Option<u32>,
+    /// A sentence with something to say has been let out.
+    has_spoken: bool,
+    /// The last character was a carriage return.
+    carriage: bool,
 }
 
-/// How far the waiting text was looked at. Places are bytes.
-#[derive(Clone, Debug, Default)]
-struct Scan {
-    at: usize,
-    characters: usize,
-    /// After the last clause, the last word, and the first word after enough of a first sentence.
-    clause: Option<usize>,
-    word: Option<usize>,
-    before: char,
-}
-
-/// What the waiting text is part of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// A line begins; what it is was not seen yet.
-    Unknown,
+/// What kind of unit is being read.
+#[derive(Clone, Debug)]
+enum Mode {
     Prose,
-    /// A line of a code block; `true` once a part of the line was released.
-    Code(bool),
+    /// A table row.
     Row,
+    /// The line of an opening fence; `open` while its marks go on.
+    FenceLine {
+        mark: char,
+        length: usize,
+        open: bool,
+    },
+    Code(Fence),
+    /// The rest of a region that is too long for a sentence: never said.
+    Hidden(Region),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Fence {
-    mark: char,
-    length: usize,
-}
-
-/// What was found at the head of the waiting text.
-enum Found {
-    /// So many bytes are a whole piece.
-    Piece(usize),
-    /// More text must come first.
-    Nothing,
+/// Where in prose the next character stands.
+#[derive(Clone, Debug)]
+enum Inside {
+    Plain,
+    Code(InlineCode),
+    /// A region, from byte `start` of the unit.
+    Region {
+        region: Region,
+        start: usize,
+    },
 }
 
 impl Segmenter {
-    /// A segmenter by the rules of a language (BCP 47); those of English for one that is not served. A long
-    /// first sentence is cut at a clause, so that a voice can begin with it.
+    /// A segmenter at the beginning of a text in `language`, a BCP 47 tag such as `hi-IN`. A language
+    /// that is not served goes by the English rules.
+    #[must_use]
     pub fn new(language: &str) -> Self {
+        Self::with(Language::of(language))
+    }
+
+    fn with(language: &'static Language) -> Self {
         Self {
-            rules: Abbreviations::of(language),
-            eager: true,
-            waiting: String::new(),
-            scan: Scan::default(),
-            kind: Kind::Unknown,
-            fence: None,
+            language,
+            unit: Unit::at_line_start(),
+            mode: Mode::Prose,
+            inside: Inside::Plain,
+            ending: None,
+            line: LineStart::Fresh,
+            last_item: None,
+            has_spoken: false,
+            carriage: false,
         }
     }
 
-    /// More of the text; every piece of it whose end is now certain.
+    /// Takes the next piece of the text and returns every sentence whose end is now certain. Most ends are
+    /// certain at the next character that is no white space; a line end is at once.
     pub fn push(&mut self, text: &str) -> Vec<Sentence> {
-        self.waiting.push_str(text);
-        self.release(false)
-    }
-
-    /// The text is over; the rest of it. Another text may begin afterwards.
-    pub fn finish(&mut self) -> Vec<Sentence> {
-        let rest = self.release(true);
-        self.kind = Kind::Unknown;
-        self.fence = None;
-        rest
-    }
-
-    fn release(&mut self, whole: bool) -> Vec<Sentence> {
-        let mut released = Vec::new();
-        let mut taken = 0;
-        loop {
-            let text = &self.waiting[taken..];
-            if text.is_empty() {
-                break;
-            }
-            if self.kind == Kind::Unknown {
-                match kind_of(text, self.fence, whole) {
-                    Some(kind) => self.kind = kind,
-                    None => break,
-                }
-            }
-            let Found::Piece(length) = self.scan.look(text, self.kind, self.eager, whole, &self.rules)
-            else {
-                break;
-            };
-            let source = text[..length].to_owned();
-            taken += length;
-            released.push(self.piece(source));
+        let mut out = Vec::new();
+        for c in text.chars() {
+            self.step(c, &mut out);
         }
-        self.waiting.drain(..taken);
-        released
+        out
     }
 
-    /// Makes a piece of its source, and notes what it means for what follows.
-    fn piece(&mut self, source: String) -> Sentence {
-        self.scan = Scan::default();
-        let ends_line = source.ends_with('\n');
-        let spoken = match self.kind {
-            Kind::Prose | Kind::Unknown => speakable(&source),
-            Kind::Row => speakable::row(&source),
-            Kind::Code(begun) => {
-                if !begun {
-                    self.fence = after_line(self.fence, &source);
+    /// Ends the text and returns the rest of it. The segmenter is then at the beginning of a new text.
+    pub fn finish(&mut self) -> Vec<Sentence> {
+        let mut out = Vec::new();
+        self.settle(&mut out);
+        if self.carriage {
+            self.end_line(&mut out);
+        }
+        self.release(self.unit.text.len(), &mut out);
+        *self = Self::with(self.language);
+        out
+    }
+
+    fn step(&mut self, c: char, out: &mut Vec<Sentence>) {
+        if std::mem::take(&mut self.carriage) && c != '\n' {
+            self.end_line(out);
+        }
+        if c == '\r' {
+            self.settle(out);
+            self.unit.push(c);
+            self.carriage = true;
+            return;
+        }
+        if class::is_line_end(c) {
+            self.settle(out);
+            self.unit.push(c);
+            self.end_line(out);
+            return;
+        }
+        match &mut self.mode {
+            Mode::Prose => self.prose(c, out),
+            Mode::Row => self.row(c, out),
+            Mode::FenceLine { .. } => self.fence_line(c, out),
+            Mode::Code(fence) => {
+                fence.step(c);
+                self.unit.push(c);
+                if self.unit.length >= MAX_CODE_LINE {
+                    self.release(self.unit.text.len(), out);
                 }
-                self.kind = Kind::Code(true);
-                String::new()
+            }
+            Mode::Hidden(_) => self.hidden(c, out),
+        }
+    }
+
+    /// Ends the line whose last character the unit has.
+    fn end_line(&mut self, out: &mut Vec<Sentence>) {
+        self.carriage = false;
+        let is_over = match &mut self.mode {
+            Mode::Prose => {
+                if let Inside::Region { region, .. } = &self.inside
+                    && region.spans_lines()
+                {
+                    return self.limit_region(out);
+                }
+                self.inside = Inside::Plain;
+                self.ending = None;
+                self.unit.has_content || self.unit.length > MAX_SENTENCE
+            }
+            Mode::Row => true,
+            Mode::FenceLine { mark, length, .. } => {
+                self.mode = Mode::Code(Fence::new(*mark, *length));
+                return;
+            }
+            Mode::Code(fence) => {
+                let closed = fence.end_line();
+                if !closed && self.unit.length >= MAX_SENTENCE {
+                    self.release(self.unit.text.len(), out);
+                }
+                closed
+            }
+            Mode::Hidden(region) => {
+                if region.spans_lines() {
+                    return;
+                }
+                true
             }
         };
-        if ends_line {
-            self.kind = Kind::Unknown;
+        if is_over {
+            self.release(self.unit.text.len(), out);
         }
-        self.eager &= spoken.is_empty();
-        Sentence { source, spoken }
+        if !matches!(self.mode, Mode::Code(_)) || is_over {
+            self.mode = Mode::Prose;
+            self.line = LineStart::Fresh;
+            self.last_item = None;
+        }
     }
-}
 
-/// The sentences of a whole text, none of them cut for a voice's sake.
-pub fn sentences(text: &str, language: &str) -> Vec<Sentence> {
-    let mut segmenter = Segmenter::new(language);
-    segmenter.eager = false;
-    let mut sentences = segmenter.push(text);
-    sentences.extend(segmenter.finish());
-    sentences
-}
-
-/// What a line is by its beginning; `None` while that is not there.
-fn kind_of(text: &str, fence: Option<Fence>, whole: bool) -> Option<Kind> {
-    if fence.is_some() {
-        return Some(Kind::Code(false));
+    /// A character of a table row.
+    fn row(&mut self, c: char, out: &mut Vec<Sentence>) {
+        if c == '|' {
+            self.unit.cell_ended();
+        }
+        self.unit.push(c);
+        if c.is_whitespace() {
+            self.unit.word_ended();
+        }
+        if self.unit.length > MAX_SENTENCE {
+            self.release(self.unit.best_cut(), out);
+        }
     }
-    let line = text.trim_start_matches([' ', '\t']);
-    let indent = text.len() - line.len();
-    let Some(first) = line.chars().next() else {
-        // A line of spaces alone, so far; a long one is prose.
-        return (whole || indent > LONGEST).then_some(Kind::Prose);
-    };
-    match first {
-        '|' => Some(Kind::Row),
-        '`' | '~' => {
-            let run = line.chars().take_while(|mark| *mark == first).count();
-            if run >= 3 {
-                Some(Kind::Code(false))
-            } else if run == line.len() && !whole {
-                None
+
+    /// A character behind an opening fence. A backtick there shows that it is inline code.
+    fn fence_line(&mut self, c: char, out: &mut Vec<Sentence>) {
+        self.unit.push(c);
+        if let Mode::FenceLine { mark, length, open } = &mut self.mode {
+            if c == *mark && *open {
+                *length += 1;
+            } else if c == '`' && *mark == '`' {
+                self.inside = Inside::Code(InlineCode::on_one_line(*length));
+                self.mode = Mode::Prose;
+                return;
             } else {
-                Some(Kind::Prose)
+                *open = false;
             }
         }
-        _ => Some(Kind::Prose),
-    }
-}
-
-/// The fence that is open after a line of code.
-fn after_line(open: Option<Fence>, line: &str) -> Option<Fence> {
-    let line = line.trim();
-    let mark = line.chars().next().filter(|mark| matches!(mark, '`' | '~'));
-    let length = line.chars().take_while(|next| Some(*next) == mark).count();
-    match open {
-        None => mark.map(|mark| Fence { mark, length }),
-        Some(fence) => {
-            let closes = mark == Some(fence.mark)
-                && length >= fence.length
-                && line.chars().count() == length;
-            (!closes).then_some(fence)
+        if self.unit.length > MAX_SENTENCE {
+            self.release(self.unit.text.len(), out);
         }
     }
-}
 
-impl Scan {
-    /// Looks on from where it stopped.
-    fn look(
-        &mut self,
-        text: &str,
-        kind: Kind,
-        eager: bool,
-        whole: bool,
-        rules: &Abbreviations,
-    ) -> Found {
-        while let Some(character) = text[self.at..].chars().next() {
-            // One character more than the longest: whether a grapheme ends there is certain then.
-            if self.characters >= LONGEST {
-                return Found::Piece(self.cut(text, kind));
-            }
-            if kind == Kind::Prose {
-                if let Some(clause) = self.clause.filter(|_| eager && self.characters >= FIRST) {
-                    return Found::Piece(clause);
-                }
-                if boundary::is_mark(character) {
-                    match boundary::verdict(text, self.at, whole, rules) {
-                        Verdict::Ends(end) => return Found::Piece(end),
-                        Verdict::Undecided => return Found::Nothing,
-                        Verdict::GoesOn(next) => {
-                            self.step_to(text, next);
-                            continue;
-                        }
-                    }
+    /// A character of a region that has become too long to be kept.
+    fn hidden(&mut self, c: char, out: &mut Vec<Sentence>) {
+        let Mode::Hidden(region) = &mut self.mode else {
+            return;
+        };
+        match region.step(c) {
+            Progress::More => {
+                self.unit.push(c);
+                if self.unit.length > MAX_SENTENCE {
+                    self.release(self.unit.text.len(), out);
                 }
             }
-            let next = self.at + character.len_utf8();
-            if character == '\n' {
-                return Found::Piece(next);
+            Progress::Done(After::Region(next)) => {
+                self.unit.push(c);
+                self.mode = Mode::Hidden(next);
             }
-            self.step_to(text, next);
-        }
-        if whole && !text.is_empty() {
-            Found::Piece(text.len())
-        } else {
-            Found::Nothing
+            Progress::Done(_) => {
+                self.unit.push(c);
+                self.release(self.unit.text.len(), out);
+                self.mode = Mode::Prose;
+            }
+            Progress::Not => {
+                self.release(self.unit.text.len(), out);
+                self.mode = Mode::Prose;
+                self.prose(c, out);
+            }
         }
     }
 
-    /// Notes every character up to `next`.
-    fn step_to(&mut self, text: &str, next: usize) {
-        for character in text[self.at..next].chars() {
-            self.at += character.len_utf8();
-            self.characters += 1;
-            if character.is_whitespace() {
-                self.word = Some(self.at);
-                if cut::is_clause_mark(self.before) && self.characters >= FIRST_CLAUSE {
-                    self.clause = Some(self.at);
-                }
-            }
-            self.before = character;
+    /// Lets out the unit's text up to `end`.
+    fn release(&mut self, end: usize, out: &mut Vec<Sentence>) {
+        if end == 0 {
+            return;
         }
-    }
-
-    /// Where a piece that is too long is cut.
-    fn cut(&self, text: &str, kind: Kind) -> usize {
-        let places = [self.clause, self.word];
-        let place = places.into_iter().flatten().find(|place| *place > 0);
-        match place {
-            Some(place) if kind == Kind::Prose => place,
-            _ => cut::place(text, self.at),
-        }
+        let source = self.unit.split(end);
+        let sentence = match self.mode {
+            Mode::Prose | Mode::Row => Sentence::said(source),
+            Mode::FenceLine { .. } | Mode::Code(_) | Mode::Hidden(_) => Sentence::silent(source),
+        };
+        self.has_spoken |= !sentence.spoken.is_empty();
+        out.push(sentence);
     }
 }
-
-#[cfg(test)]
-mod tests;

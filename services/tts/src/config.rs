@@ -68,7 +68,8 @@ impl Config {
     /// The voices of a language, in order: the configured ones, else the built-in ones. Empty when the
     /// language is not served.
     pub fn voices_of(&self, language: &str) -> Vec<Voice> {
-        let named = |names: &Vec<String>| names.iter().filter_map(|name| Voice::named(name)).collect();
+        let named =
+            |names: &Vec<String>| names.iter().filter_map(|name| Voice::named(name)).collect();
         voices::resolve(language).map_or_else(Vec::new, |language| {
             self.voices
                 .get(language)
@@ -79,17 +80,16 @@ impl Config {
 
 impl Validate for Config {
     fn validate(&self, problems: &mut Problems) {
-        problems.check(
-            self.max_sessions > 0,
-            "max_sessions",
-            "must be at least 1",
-        );
+        problems.check(self.max_sessions > 0, "max_sessions", "must be at least 1");
         for (language, names) in &self.voices {
             let mut at = problems.at("voices");
             if !voices::LANGUAGES.contains(&language.as_str()) {
                 at.push(
                     language,
-                    format!("is not served: write one of {}", voices::LANGUAGES.join(", ")),
+                    format!(
+                        "is not served: write one of {}",
+                        voices::LANGUAGES.join(", ")
+                    ),
                 );
             }
             for name in names {
@@ -105,7 +105,11 @@ impl Validate for Config {
                     ),
                 }
             }
-            at.check(!names.is_empty(), language.as_str(), "must name at least one voice");
+            at.check(
+                !names.is_empty(),
+                language.as_str(),
+                "must name at least one voice",
+            );
         }
         self.google.validate(&mut problems.at("google"));
         self.espeak.validate(&mut problems.at("espeak"));

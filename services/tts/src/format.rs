@@ -1,5 +1,5 @@
-//! Files of sound: WAV, MP3 and Opus of raw samples. Pure computing: seconds of it for minutes of sound, so
-//! callers give it a thread that may block. It must not know whose sound it is.
+//! Files of sound: WAV, MP3 and Opus of raw samples. Pure computing, and much of it, so callers give it a
+//! thread that may block ([`tokio::task::spawn_blocking`]). It must not know whose sound it is.
 
 use std::io::Cursor;
 
@@ -9,11 +9,14 @@ use rusty_mp3::{Mp3Encoder, Mp3EncoderConfig};
 
 use crate::engine::{SAMPLE_BYTES, SAMPLE_RATE};
 
-/// Bits a second of an MP3: speech at 24 kHz, mono, sounds clean from here on.
+/// Kilobits a second of an MP3, constant: speech at 24 kHz, mono, sounds clean from here on.
 const MP3_KILOBITS: u32 = 64;
 
-/// Bits a second of Opus: its recommendation for full-band speech is 28 to 40 kb/s (RFC 7587, 3.1.1).
+/// Bits a second of Opus, on average: the sweet spot for full-band speech is 28 to 40 kb/s (RFC 7587, 3.1.1).
 const OPUS_BITS: i32 = 32_000;
+
+/// Opus frames a second: 20 ms each, the length that RFC 7587 takes for granted.
+const OPUS_FRAMES: usize = 50;
 
 /// Opus counts time in samples of 48 kHz (RFC 7845, 4).
 const OPUS_CLOCK: usize = 48_000;
@@ -25,21 +28,34 @@ pub enum Format {
     Pcm,
     /// The samples with a head that says so.
     Wav,
-    /// MPEG-2 Layer III.
+    /// MPEG-2 Layer III. Its first frame, an Info tag, says how much of the encoder's delay and padding is to
+    /// be left out, so that players which read it play exactly the sound.
     Mp3,
     /// Opus in Ogg.
     Opus,
 }
 
 impl Format {
-    /// The media type. Raw samples have no registered type that says little-endian (audio/L16 is
-    /// big-endian, RFC 2586), so theirs spells out what they are.
+    /// The media type. No registered one says little-endian samples (audio/L16 is big-endian, RFC 2586), so
+    /// theirs spells out what they are.
     pub fn content_type(self) -> &'static str {
         match self {
-            Self::Pcm => "audio/pcm;rate=24000;encoding=signed-int;bits=16;channels=1",
+            Self::Pcm => {
+                "audio/pcm;rate=24000;channels=1;encoding=signed-int;bits=16;endianness=little-endian"
+            }
             Self::Wav => "audio/wav",
             Self::Mp3 => "audio/mpeg",
             Self::Opus => "audio/ogg",
+        }
+    }
+
+    /// How the names of such files end, without a dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Pcm => "pcm",
+            Self::Wav => "wav",
+            Self::Mp3 => "mp3",
+            Self::Opus => "opus",
         }
     }
 }
@@ -47,28 +63,37 @@ impl Format {
 /// A file could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
-    /// The WAV head holds no number so large.
+    /// A WAV head holds no number above 4 GiB.
     #[error("the WAV file cannot be written")]
     Wav(#[source] hound::Error),
     /// The MP3 encoder refuses.
-    #[error("the MP3 file cannot be written: {0:?}")]
-    Mp3(rusty_mp3::Error),
+    #[error("the MP3 file cannot be written")]
+    Mp3(#[source] rusty_mp3::Error),
     /// The Opus encoder refuses.
-    #[error("the Opus file cannot be written: {0:?}")]
-    Opus(opus_pure::Error),
+    #[error("the Opus file cannot be written")]
+    Opus(#[source] opus_pure::Error),
 }
 
-/// A file of raw samples (signed 16 bit, little-endian, 24 kHz, mono). Blocks the thread.
+/// A file of raw samples (signed 16 bit, little-endian, 24 kHz, mono); half a sample at the end is left out.
+/// No sound makes a file that plays nothing.
+///
+/// Blocks the thread, for a minute of sound about a quarter of a second (MP3) or a second (Opus) where code
+/// is optimised, and more than ten times as long where it is not.
 ///
 /// # Errors
-/// When the encoder refuses; none does for samples that fit into memory.
+/// When the encoder refuses; none does for sound of less than a day.
 pub fn encode(pcm: &[u8], format: Format) -> Result<Bytes, EncodeError> {
     match format {
-        Format::Pcm => Ok(Bytes::copy_from_slice(pcm)),
+        Format::Pcm => Ok(Bytes::copy_from_slice(whole(pcm))),
         Format::Wav => wav(pcm).map_err(EncodeError::Wav),
         Format::Mp3 => mp3(pcm).map_err(EncodeError::Mp3),
         Format::Opus => opus(pcm).map_err(EncodeError::Opus),
     }
+}
+
+/// The bytes of whole samples.
+fn whole(pcm: &[u8]) -> &[u8] {
+    &pcm[..pcm.len() / SAMPLE_BYTES * SAMPLE_BYTES]
 }
 
 fn samples(pcm: &[u8]) -> impl ExactSizeIterator<Item = i16> {
@@ -114,7 +139,7 @@ fn mp3(pcm: &[u8]) -> Result<Bytes, rusty_mp3::Error> {
 /// says how much of it counts (RFC 7845, 4.4).
 fn opus(pcm: &[u8]) -> Result<Bytes, opus_pure::Error> {
     let rate = SAMPLE_RATE as usize;
-    let frame = rate / 50;
+    let frame = rate / OPUS_FRAMES;
     let ticks = OPUS_CLOCK / rate;
     let mut encoder = OpusEncoder::new(SAMPLE_RATE as i32, 1, Application::Voip)?;
     encoder.bitrate_bps = OPUS_BITS;

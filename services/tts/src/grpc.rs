@@ -81,7 +81,7 @@ impl TtsService {
             return Err(Error::new(
                 Code::Unavailable,
                 "voice_unavailable",
-                "No speech engine is configured for this language: set GOOGLE_CLOUD_CREDENTIALS, or install espeak-ng.",
+                "There is no voice for this language here.",
             ));
         }
         Ok(Manner {
@@ -103,14 +103,19 @@ impl TtsService {
         S: Stream<Item = String> + Send + 'static,
     {
         let drain = self.drain.clone();
-        session::events(self.ladder.clone(), self.config.pace.clone(), manner, sentences)
-            .inspect(move |event| {
-                let _held = &place;
-                if let Event::Finished(finished) = event {
-                    log(turn.as_deref(), finished);
-                }
-            })
-            .take_until(async move { drain.ending().await })
+        session::events(
+            self.ladder.clone(),
+            self.config.pace.clone(),
+            manner,
+            sentences,
+        )
+        .inspect(move |event| {
+            let _held = &place;
+            if let Event::Finished(finished) = event {
+                log(turn.as_deref(), finished);
+            }
+        })
+        .take_until(async move { drain.ending().await })
     }
 
     /// A whole text's session.
@@ -299,7 +304,8 @@ fn log(turn: Option<&str>, finished: &Finished) {
         seconds = finished
             .duration
             .as_ref()
-            .map_or(0.0, |duration| duration.seconds as f64 + f64::from(duration.nanos) / 1e9),
+            .map_or(0.0, |duration| duration.seconds as f64
+                + f64::from(duration.nanos) / 1e9),
         cache_hits = finished.cache_hits,
         cache_misses = finished.cache_misses,
         fallbacks = finished.fallbacks,

@@ -119,7 +119,12 @@ impl Ladder {
     ) -> Self {
         let breakers = Family::ALL
             .into_iter()
-            .map(|family| (family, Breaker::new(format!("voice {}", family.name()), breaker)))
+            .map(|family| {
+                (
+                    family,
+                    Breaker::new(format!("voice {}", family.name()), breaker),
+                )
+            })
             .collect();
         Self {
             engines,
@@ -269,12 +274,7 @@ impl Ladder {
     }
 
     /// One call of the family's quota, waited for as long as the listener has something to hear.
-    async fn take(
-        &self,
-        family: Family,
-        until: Instant,
-        tally: &Tally,
-    ) -> Result<(), EngineError> {
+    async fn take(&self, family: Family, until: Instant, tally: &Tally) -> Result<(), EngineError> {
         let mut counted = false;
         loop {
             let Err(wait) = self.quota.take(family).await else {

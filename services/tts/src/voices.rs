@@ -3,7 +3,7 @@
 
 mod table;
 
-pub use table::LANGUAGES;
+pub use troika_sentences::served::{LANGUAGES, nearest as resolve};
 
 /// Which engine a voice belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -141,23 +141,6 @@ pub fn of(language: &str) -> Vec<Voice> {
             ..voice
         })
         .collect()
-}
-
-/// The served language that a tag means: the tag itself in any case, or the language of its primary
-/// subtag ("hi", "hi-Deva-IN", "es-MX"). None when no such language is served.
-pub fn resolve(language: &str) -> Option<&'static str> {
-    let same = |served: &&str| served.eq_ignore_ascii_case(language);
-    let primary = language.split(['-', '_']).next()?;
-    let same_primary = |served: &&str| {
-        served
-            .split('-')
-            .next()
-            .is_some_and(|of_served| of_served.eq_ignore_ascii_case(primary))
-    };
-    LANGUAGES
-        .into_iter()
-        .find(same)
-        .or_else(|| LANGUAGES.into_iter().find(same_primary))
 }
 
 fn strip_prefix_of_any_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {

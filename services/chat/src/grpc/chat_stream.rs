@@ -11,8 +11,7 @@ use troika_chassis::{
 };
 use troika_proto::chat::v1::{
     AnswerRequest, AnswerResponse, Failure, QueryRequest, SpokenAnswer, StopRequest, StopResponse,
-    TurnEvent,
-    chat_stream_server::ChatStream, stop_request, turn_event::Event,
+    TurnEvent, chat_stream_server::ChatStream, stop_request, turn_event::Event,
 };
 use uuid::Uuid;
 

@@ -307,7 +307,9 @@ async fn coming(
 /// The sentences of an answer, counted as the voice cuts them.
 fn spoken_sentences(text: &str, language: &str) -> u32 {
     let sentences = troika_sentences::sentences(text, language);
-    let spoken = sentences.iter().filter(|sentence| !sentence.spoken().is_empty());
+    let spoken = sentences
+        .iter()
+        .filter(|sentence| !sentence.spoken().is_empty());
     u32::try_from(spoken.count()).unwrap_or(u32::MAX)
 }
 

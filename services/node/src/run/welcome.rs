@@ -93,7 +93,10 @@ mod tests {
 
     #[test]
     fn what_is_embedded_says_how_to_change_it() {
-        let text = text(&block_on(Report::new(&Config::default(), false, true, true)), "troika");
+        let text = text(
+            &block_on(Report::new(&Config::default(), false, true, true)),
+            "troika",
+        );
         for part in [
             "http://127.0.0.1:5000",
             "MONGODB_URI",
@@ -108,8 +111,11 @@ mod tests {
     #[test]
     fn a_gateway_alone_tells_nothing_about_stores() {
         assert!(
-            !text(&block_on(Report::new(&Config::default(), false, false, true)), "troika")
-                .contains("MONGODB_URI")
+            !text(
+                &block_on(Report::new(&Config::default(), false, false, true)),
+                "troika"
+            )
+            .contains("MONGODB_URI")
         );
     }
 

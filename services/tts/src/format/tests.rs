@@ -102,10 +102,91 @@ fn decode_opus(file: &[u8]) -> Vec<f32> {
     samples
 }
 
+const FORMATS: [Format; 4] = [Format::Pcm, Format::Wav, Format::Mp3, Format::Opus];
+
 #[test]
-fn no_sound_is_a_file_all_the_same() {
-    for format in [Format::Pcm, Format::Wav, Format::Mp3, Format::Opus] {
+fn raw_samples_are_the_very_samples() {
+    let pcm = tone(0.1);
+    assert_eq!(encode(&pcm, Format::Pcm).unwrap(), pcm);
+}
+
+#[test]
+fn no_sound_is_a_file_that_plays_nothing() {
+    for format in FORMATS {
         let file = encode(&[], format).unwrap();
         assert_eq!(file.is_empty(), format == Format::Pcm, "{format:?}");
+    }
+    let wav = encode(&[], Format::Wav).unwrap();
+    assert_eq!(hound::WavReader::new(&wav[..]).unwrap().len(), 0);
+    assert_eq!(decode_opus(&encode(&[], Format::Opus).unwrap()).len(), 0);
+    let mp3 = encode(&[], Format::Mp3).unwrap();
+    let (delay, padding, frames) = info_tag(&mp3);
+    assert_eq!(delay + padding, frames * MP3_FRAME);
+}
+
+#[test]
+fn half_a_sample_at_the_end_is_left_out() {
+    let mut pcm = tone(0.1);
+    let files = FORMATS.map(|format| encode(&pcm, format).unwrap());
+    pcm.push(7);
+    assert_eq!(FORMATS.map(|format| encode(&pcm, format).unwrap()), files);
+}
+
+/// Samples of one frame of MPEG-2 Layer III.
+const MP3_FRAME: usize = 576;
+
+/// What the first frame of an MP3 says: the samples before the sound, those after it, and how many
+/// frames follow.
+fn info_tag(file: &[u8]) -> (usize, usize, usize) {
+    let start = file.windows(4).position(|word| word == b"Info").unwrap();
+    let tag = &file[start..];
+    let frames = u32::from_be_bytes(tag[8..12].try_into().unwrap()) as usize;
+    // The tag's own fields take 120 bytes; delay and padding stand 21 bytes into LAME's part of it.
+    let [a, b, c] = tag[141..144] else { panic!() };
+    let delay = usize::from(a) << 4 | usize::from(b) >> 4;
+    let padding = usize::from(b & 15) << 8 | usize::from(c);
+    (delay, padding, frames)
+}
+
+#[test]
+fn an_mp3_file_says_where_its_sound_begins_and_ends() {
+    for seconds in [0.001, 0.01, 0.5, 2.0, 3.3333] {
+        let pcm = tone(seconds);
+        let (delay, padding, frames) = info_tag(&encode(&pcm, Format::Mp3).unwrap());
+        assert_eq!(
+            frames * MP3_FRAME - delay - padding,
+            pcm.len() / SAMPLE_BYTES,
+            "{seconds} s"
+        );
+    }
+}
+
+#[test]
+fn an_opus_file_of_any_length_is_as_long_as_the_sound() {
+    // Around the encoder's delay and its frames of 480 samples.
+    for samples in [1, 155, 156, 157, 323, 324, 325, 479, 480, 481, 960, 12_345] {
+        let pcm = &tone(1.0)[..samples * SAMPLE_BYTES];
+        assert_eq!(
+            decode_opus(&encode(pcm, Format::Opus).unwrap()).len(),
+            samples
+        );
+    }
+}
+
+#[test]
+fn the_loudest_and_the_harshest_sound_is_taken() {
+    let harsh: Vec<u8> = (0..24_000_i32)
+        .flat_map(|place| if place % 2 == 0 { i16::MIN } else { i16::MAX }.to_le_bytes())
+        .collect();
+    for format in FORMATS {
+        assert!(!encode(&harsh, format).unwrap().is_empty(), "{format:?}");
+    }
+}
+
+#[test]
+fn each_format_has_a_type_and_an_ending() {
+    for format in FORMATS {
+        assert!(format.content_type().starts_with("audio/"));
+        assert!(format.extension().len() <= 4);
     }
 }

@@ -2,6 +2,7 @@
 
 use troika_chassis::error::{Code, Error, Violation};
 use troika_proto::tts::v1::{AudioFormat, Manner};
+use troika_sentences::served;
 
 use crate::{
     format::Format,
@@ -10,9 +11,6 @@ use crate::{
 
 /// Characters of a text that is spoken at once, as existing clients know it.
 const MAX_CHARACTERS: usize = 5_000;
-
-/// The language of a request that names none.
-const DEFAULT_LANGUAGE: &str = "en-IN";
 
 /// The speeds that engines take (Google's own bounds for Chirp 3 HD).
 const RATES: std::ops::RangeInclusive<f64> = 0.25..=2.0;
@@ -31,7 +29,7 @@ pub(super) fn checked(manner: Manner) -> Result<Wanted, Error> {
         Ok(language) => language,
         Err(violation) => {
             violations.push(violation);
-            DEFAULT_LANGUAGE
+            served::DEFAULT
         }
     };
     let voice = match manner.voice.as_str() {
@@ -107,7 +105,7 @@ pub(super) fn violation(field: &str, kind: &str, message: impl Into<String>) -> 
 
 fn language_of(tag: &str) -> Result<&'static str, Violation> {
     if tag.is_empty() {
-        return Ok(DEFAULT_LANGUAGE);
+        return Ok(served::DEFAULT);
     }
     voices::resolve(tag).ok_or_else(|| {
         let message = format!("language must be one of {}", voices::LANGUAGES.join(", "));

@@ -140,10 +140,7 @@ async fn a_voice_that_fails_gives_way_to_the_next_and_is_left_alone_after_a_whil
 #[tokio::test(start_paused = true)]
 async fn refused_credentials_silence_the_whole_engine_for_this_text() {
     let denied = Behaviour::Fails(EngineError::Denied(Arc::new(NoSound)));
-    let stage = stage(
-        [(Family::Chirp3Hd, vec![denied])],
-        quota::Config::default(),
-    );
+    let stage = stage([(Family::Chirp3Hd, vec![denied])], quota::Config::default());
     assert_eq!(stage.say(Duration::ZERO).await.0, Some(Family::Espeak));
     assert_eq!(stage.asked(), [Family::Chirp3Hd, Family::Espeak]);
 }

@@ -50,7 +50,8 @@ impl Chunks {
             self.usual
         };
         // What came at once leaves at once, in usual pieces.
-        let size = (self.buffer.len().saturating_sub(1) / SAMPLE_BYTES * SAMPLE_BYTES).min(self.usual);
+        let size =
+            (self.buffer.len().saturating_sub(1) / SAMPLE_BYTES * SAMPLE_BYTES).min(self.usual);
         (size >= wanted).then(|| self.cut(size))
     }
 

@@ -3,18 +3,13 @@
 //! Sources, looked up in November 2026:
 //! - Chirp 3 HD: the languages of docs.cloud.google.com/text-to-speech/docs/chirp3-hd, where Punjabi is
 //!   marked as a preview; "Leda" is a female voice of every one of them.
-//! - WaveNet and Standard: docs.cloud.google.com/text-to-speech/docs/list-voices-and-types and the list of
-//!   Google's voices with their genders at twilio.com/docs/voice/twiml/say/text-speech. All of these are
-//!   female. Telugu has no WaveNet voice. In 2025 Google replaced the letters A to E of French, German and
-//!   partly Spanish with those that stand here.
+//! - WaveNet and Standard: the list of Google's voices with their genders at
+//!   twilio.com/docs/voice/twiml/say/text-speech. All of these are female. Telugu has no WaveNet voice. In
+//!   2025 Google replaced the letters A to E of French, German and partly Spanish with those that stand here.
 //! - espeak-ng: `espeak-ng --voices` of version 1.51. It has no Indian English; its British voice
 //!   ("en-gb") is the nearest.
 
-/// The served languages, BCP 47.
-pub const LANGUAGES: [&str; 14] = [
-    "en-IN", "hi-IN", "bn-IN", "ta-IN", "te-IN", "mr-IN", "gu-IN", "kn-IN", "ml-IN", "pa-IN",
-    "en-US", "es-ES", "fr-FR", "de-DE",
-];
+use troika_sentences::served;
 
 /// The names of a served language's voices, the best first.
 pub(super) fn names_of(language: &str) -> &'static [&'static str] {
@@ -113,7 +108,5 @@ pub(super) fn language_of_espeak(name: &str) -> Option<&'static str> {
         return Some("en-US");
     }
     let primary = name.split('-').next()?;
-    LANGUAGES
-        .into_iter()
-        .find(|served| served.split('-').next() == Some(primary))
+    served::resolve(primary)
 }

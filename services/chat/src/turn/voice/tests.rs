@@ -81,10 +81,7 @@ async fn a_service_that_is_away_is_told_once() {
     let (mut voice, _sentences) = voice(stream::iter([Err(Status::unavailable("connect"))]));
     voice.say("One. Two. ");
     voice.finish();
-    assert_eq!(
-        heard(voice).await,
-        (vec![], vec![Notice::VoiceUnavailable])
-    );
+    assert_eq!(heard(voice).await, (vec![], vec![Notice::VoiceUnavailable]));
 }
 
 #[tokio::test]

@@ -68,8 +68,8 @@ impl Renderer {
             Some(Event::Warning(warning)) => self.aside(&format!("warning: {}", warning.message)),
             Some(Event::Error(failure)) => self.end = Some(Err(failure)),
             Some(Event::Complete(complete)) => self.end = Some(Ok(complete)),
-            // A newer role may send events that this program does not know.
-            Some(Event::Close(_)) | None => {}
+            // A terminal has no voice, and a newer role may send events that this program does not know.
+            Some(Event::Audio(_) | Event::Close(_)) | None => {}
         }
         Ok(())
     }

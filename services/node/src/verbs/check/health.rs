@@ -61,7 +61,13 @@ pub(super) async fn run(args: &Args, config: &Config) -> Result<(), Failure> {
         findings.extend(grpc(Role::Chat, &args.target.chat(config)?).await);
     }
     if asked(Role::Tts) {
-        findings.extend(grpc(Role::Tts, &Peer::at(Role::Tts, args.tts.as_deref(), config)?).await);
+        findings.extend(
+            grpc(
+                Role::Tts,
+                &Peer::at(Role::Tts, args.tts.as_deref(), config)?,
+            )
+            .await,
+        );
     }
     if asked(Role::Gateway) {
         let address = match &args.gateway {
