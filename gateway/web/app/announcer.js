@@ -48,6 +48,14 @@ class Reading {
     this.#announcer.say(sentences.slice(this.#said, whole).join(" "));
     this.#said = whole;
   }
+
+  /**
+   * What is there was heard in another way: it is not said.
+   * @param {Element} answer the rendered answer
+   */
+  skip(answer) {
+    this.#said = sentencesOf(answer).length;
+  }
 }
 
 function sentencesOf(answer) {

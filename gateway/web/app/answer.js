@@ -4,6 +4,7 @@
 import { copyText } from "./clipboard.js";
 import { button, element, icon } from "./elements.js";
 import { MarkdownView } from "./markdown.js";
+import { SpokenMark } from "./spoken.js";
 
 /** How long the copy button says that it worked. */
 const COPIED_MS = 2_000;
@@ -31,6 +32,9 @@ export class AnswerView {
   #problem = null;
   #frame = 0;
   #countdown = 0;
+  #spoken = null;
+  #hushed = false;
+  #heldBack = [];
 
   /**
    * @param {import("./announcer.js").Announcer} announcer
@@ -91,11 +95,37 @@ export class AnswerView {
     });
   }
 
+  /** The voice reads this answer: a screen reader is given nothing of it until `unhush`. */
+  hush() {
+    this.#hushed = true;
+  }
+
+  /**
+   * The voice is through with this answer.
+   * @param {{ unheard: boolean }} options `unheard`: nothing was heard, so that the screen reader reads all of it
+   */
+  unhush({ unheard }) {
+    if (!this.#hushed) return;
+    this.#hushed = false;
+    if (unheard) this.#reading.update(this.#prose, { finished: this.#root.dataset.state !== "streaming" });
+    else this.#reading.skip(this.#prose);
+    for (const line of this.#heldBack.splice(0)) this.#announcer.say(line);
+  }
+
+  /**
+   * Marks the sentence that is heard.
+   * @param {string | null} sentence null: none is
+   */
+  showSpoken(sentence) {
+    this.#spoken ??= new SpokenMark(this.#prose);
+    this.#spoken.show(sentence);
+  }
+
   /** Something is missing, and the answer goes on. */
   note(message) {
     if (!message || this.#noteTexts.includes(message)) return;
     this.#addNote(message);
-    this.#announcer.say(message);
+    this.#say(message);
     this.#reactions.grew();
   }
 
@@ -108,7 +138,7 @@ export class AnswerView {
     });
     if (items.length === 0) return;
     this.#foot.append(element("ul", { class: "suggestions", "aria-label": "Suggested questions" }, ...items));
-    this.#announcer.say(items.length === 1 ? "One suggested question." : `${items.length} suggested questions.`);
+    this.#say(items.length === 1 ? "One suggested question." : `${items.length} suggested questions.`);
     this.#reactions.grew();
   }
 
@@ -129,7 +159,7 @@ export class AnswerView {
     if (typeof complete.fullAnswer === "string" && complete.fullAnswer !== "") this.#text = complete.fullAnswer;
     this.model(complete.model);
     this.#end("complete");
-    this.#announcer.say("Answer complete.");
+    this.#say("Answer complete.");
     if (complete.truncated) this.note("This answer was cut at its length limit.");
     if (this.#text.trim() === "") this.note("The answer was empty.");
     this.#addMeta(seconds);
@@ -150,7 +180,7 @@ export class AnswerView {
     this.#end("failed");
     this.#addProblem(problem);
     if (this.#text !== "") this.#addMeta(null);
-    this.#announcer.say(problem.message);
+    this.#say(problem.message);
     this.#reactions.grew();
   }
 
@@ -174,8 +204,14 @@ export class AnswerView {
   #draw(unfinished) {
     this.#thinking.hidden = this.#text !== "";
     this.#markdown.show(this.#text, { unfinished });
-    this.#reading.update(this.#prose, { finished: !unfinished });
+    if (!this.#hushed) this.#reading.update(this.#prose, { finished: !unfinished });
+    this.#spoken?.redraw();
     this.#reactions.grew();
+  }
+
+  #say(line) {
+    if (this.#hushed) this.#heldBack.push(line);
+    else this.#announcer.say(line);
   }
 
   #end(state) {

@@ -8,6 +8,7 @@ import { Conversation } from "./conversation.js";
 import { EndFollower } from "./scroll.js";
 import { Session } from "./session.js";
 import { startTurn } from "./turn.js";
+import { Voice } from "./voice.js";
 
 const place = (id) => document.getElementById(id);
 
@@ -16,6 +17,7 @@ const session = new Session(bot.id);
 const announcer = new Announcer(place("announcer"));
 const end = new EndFollower(place("to-latest"));
 const newConversation = place("new-conversation");
+const voice = new Voice({ toggle: place("voice"), silencer: place("silence") }, (origin) => returnFocus(origin));
 
 /** The turn that is running: what was asked, where its answer goes, how to stop it. */
 let running = null;
@@ -51,8 +53,11 @@ const composer = new Composer(place("composer"), place("counter"), announcer, {
 
 async function ask(question) {
   const view = conversation.add(question);
+  // Still inside the click or key that asked: browsers let sound through only then.
+  voice.begin(view);
   const started = performance.now();
-  const turn = startTurn({ query: question, chatbotId: bot.id, sessionId: session.id }, (type, data) => {
+  const asked = { query: question, chatbotId: bot.id, sessionId: session.id, aloud: voice.isOn };
+  const turn = startTurn(asked, (type, data) => {
     if (running?.view === view) showEvent(view, type, data);
   });
   const current = { question, view, turn };
@@ -67,6 +72,8 @@ async function ask(question) {
   if (outcome.kind === "complete") view.finish(outcome.complete, seconds);
   else if (outcome.kind === "stopped") view.stopped(seconds);
   else view.fail(outcome.problem);
+  if (outcome.kind === "stopped") voice.silence();
+  else voice.finish();
   session.add({ question, ...view.record(outcome.kind, seconds) });
 }
 
@@ -88,7 +95,11 @@ function showEvent(view, type, data) {
     case "suggestions":
       view.suggest((data.items ?? data.suggestions ?? []).filter((item) => typeof item === "string"));
       break;
+    case "audio":
+      voice.take(data);
+      break;
     case "warning":
+      if (/^voice_/.test(data.code) && !voice.warn(data.code)) break;
       view.note(data.message ?? data.warning);
       break;
     default: // the end of the turn is told by its outcome; what this page does not know it leaves alone
@@ -96,6 +107,7 @@ function showEvent(view, type, data) {
 }
 
 function stop() {
+  voice.silence();
   running?.turn.stop();
 }
 
@@ -112,7 +124,7 @@ function returnFocus(origin) {
 }
 
 function startAnew(origin) {
-  running?.turn.stop();
+  stop();
   session.clear();
   conversation.clear();
   setRunning(null);
@@ -129,11 +141,12 @@ function restore() {
 
 newConversation.addEventListener("click", startAnew);
 addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || event.isComposing || !running) return;
+  if (event.key !== "Escape" || event.isComposing || !(running || voice.isHeard)) return;
   event.preventDefault();
   stop();
 });
 addEventListener("pagehide", (event) => {
+  voice.silence();
   if (event.persisted || !running) return;
   const { question, view } = running;
   session.add({ question, ...view.record("stopped", null) });

@@ -16,7 +16,7 @@ const STOP_GRACE_MS = 1_000;
 
 /**
  * Starts a turn.
- * @param {{ query: string, chatbotId: string, sessionId: string | null }} question
+ * @param {{ query: string, chatbotId: string, sessionId: string | null, aloud: boolean }} question
  * @param {(type: string, data: object) => void} onEvent called for every event, in order
  * @returns {{ finished: Promise<Outcome>, stop: () => void }} `finished` never rejects; `stop` may be called at any time
  */
@@ -100,8 +100,8 @@ function outcomeOf(type, data, stopping) {
   return { kind: "complete", complete: data };
 }
 
-function requestBody({ query, chatbotId, sessionId }) {
-  const body = { query, chatbotId, enableTTS: false };
+function requestBody({ query, chatbotId, sessionId, aloud }) {
+  const body = { query, chatbotId, enableTTS: aloud };
   if (sessionId) body.sessionId = sessionId;
   return body;
 }

@@ -1,6 +1,12 @@
 //! The tables of real sentences in `tests/sentences`, each case whole, by single characters and by
 //! words. They say what a careful writer of the language expects; the rules follow them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a panic is how a test fails"
+)]
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
