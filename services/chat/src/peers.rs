@@ -1,3 +1,3 @@
-//! The services that chat calls over gRPC: they, and what is served in [`crate::grpc`], alone name tonic.
+//! The services that chat calls over gRPC: they, and what is served in `grpc.rs`, alone name tonic.
 
 pub mod tts;

@@ -1,5 +1,5 @@
 //! What can speak: the trait of speech engines, what they are asked and how they fail. It must not know
-//! which engine is asked when ([`crate::ladder`] does) nor keep anything.
+//! which engine is asked when (`ladder.rs` does) nor keep anything.
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 

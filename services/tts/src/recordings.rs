@@ -1,5 +1,5 @@
 //! What has been spoken, kept, and shared while it is being spoken. It must not know how sound is made,
-//! nor which voice is asked when ([`crate::ladder`] does).
+//! nor which voice is asked when (`ladder.rs` does).
 //!
 //! A sound is looked for in this process's memory, among what is being spoken right now, and in the cache
 //! that replicas share; only then is it made. However many ask for the same at once, it is made once, and

@@ -1,5 +1,5 @@
 //! The speech of one turn: sentences in as they are written, sound out in their order, at the listener's
-//! pace. It must not know which engine speaks ([`crate::ladder`] does) nor who listens.
+//! pace. It must not know which engine speaks (`ladder.rs` does) nor who listens.
 //!
 //! A session is a stream that is returned, not spawned: dropping it cancels every synthesis that nobody
 //! else waits for.

@@ -1,5 +1,5 @@
 //! The speech service: sentences out, sound in. It must not know which text is spoken when
-//! ([`crate::turn`] does).
+//!.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
