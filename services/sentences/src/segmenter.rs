@@ -157,6 +157,7 @@ impl Segmenter {
                 if let Inside::Region { region, .. } = &self.inside
                     && region.spans_lines()
                 {
+                    self.unit.line_ended();
                     return self.limit_region(out);
                 }
                 self.inside = Inside::Plain;
@@ -185,6 +186,7 @@ impl Segmenter {
         if is_over {
             self.release(self.unit.text.len(), out);
         }
+        self.unit.line_ended();
         if !matches!(self.mode, Mode::Code(_)) || is_over {
             self.mode = Mode::Prose;
             self.line = LineStart::Fresh;

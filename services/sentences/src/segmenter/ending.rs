@@ -51,6 +51,8 @@ pub(super) enum Question {
     NoNumber,
     /// Ends unless it is an ordinal's noun, or a number with a full stop.
     NoOrdinal,
+    /// Ends before a word with a capital behind its first letter.
+    SmallWord,
 }
 
 /// What is known at the next character.
@@ -116,7 +118,9 @@ impl Ending {
 
     /// Decides at `c`, the first character that is neither closing mark nor white space.
     pub(super) fn decide(&self, c: char, context: &Context<'_>) -> Verdict {
-        if class::is_continuing(c) && self.ender != Ender::Final {
+        // Behind white space only a comma goes on for certain: ":" may be a face, and what an abbreviation
+        // does before it is decided below.
+        if class::is_continuing(c) && self.ender != Ender::Final && (!self.gap || c == ',') {
             return Verdict::GoesOn;
         }
         let ends = match self.ender {
@@ -196,9 +200,10 @@ impl Ending {
 
 /// After an ordinary word only a small letter shows that the sentence goes on (SB8), and not after a word
 /// of a script without capitals, whose abbreviations are all listed.
+/// "iPhone" is no small letter.
 fn ordinary(c: char, caseless: bool, bracketed: bool) -> Verdict {
     if c.is_lowercase() && (!caseless || bracketed) {
-        Verdict::GoesOn
+        Verdict::Ask(Question::SmallWord)
     } else {
         Verdict::Ends
     }
@@ -224,6 +229,7 @@ impl Question {
                 Self::NoNumber => !(c.is_numeric() || class::is_currency(c) || c == '#'),
                 Self::NoOrdinal if c.is_uppercase() || c.is_numeric() => return Verdict::Ask(self),
                 Self::NoOrdinal => true,
+                Self::SmallWord => false,
             },
         };
         if ends { Verdict::Ends } else { Verdict::GoesOn }
@@ -254,6 +260,7 @@ impl Question {
             Self::FirstWord if first.is_uppercase() => {
                 !behind.starts_with('.') && language.is_first_word(&word)
             }
+            Self::SmallWord => text.chars().nth(1).is_some_and(char::is_uppercase),
             Self::NoOrdinal if first.is_numeric() => !behind.starts_with('.'),
             Self::NoOrdinal if first.is_uppercase() => !language.is_ordinal_noun(&word),
             _ => self.answer_at(first) != Verdict::GoesOn,

@@ -83,6 +83,14 @@ impl Unit {
         self.space = Some(self.text.len());
     }
 
+    /// The last character was a line end that ended no sentence: a word begins behind it. It is no place
+    /// to cut at, since it may be inside a region.
+    pub(super) fn line_ended(&mut self) {
+        self.previous = self.text.len();
+        self.token = self.text.len();
+        self.address = false;
+    }
+
     /// White space behind an ender that did not end the sentence: a word has ended.
     pub(super) fn word_ended_at_gap(&mut self) {
         self.token = self.text.len();

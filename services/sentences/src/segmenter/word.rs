@@ -140,10 +140,17 @@ fn abbreviation(token: &str, word: &str, context: &Context<'_>) -> Option<Word> 
             let whole = token.trim_start_matches(is_opening_mark).to_lowercase();
             language.abbreviation(&whole)
         })
+        .or_else(|| elided(&small).and_then(|word| language.abbreviation(word)))
         // "P." before a name is an initial, "p. 5" a page.
         .filter(|known| *known != Abbreviation::BeforeNumber || !is_capital(word))
         .map(Word::from)
         .or_else(|| initials(word))
+}
+
+/// The word behind an article or pronoun that lost its vowel: "art" of "l'art".
+fn elided(word: &str) -> Option<&str> {
+    let (article, word) = word.split_once(['\'', '’'])?;
+    (article.chars().count() <= 2 && word.chars().nth(1).is_some()).then_some(word)
 }
 
 fn is_capital(word: &str) -> bool {
