@@ -15,18 +15,24 @@ let chat;
 let stream;
 before(async () => (browser = await launch()));
 after(async () => browser?.close());
-beforeEach(async () => {
+beforeEach(() => open());
+
+/** The page; `change` alters its browser before the page's own scripts run. */
+async function open(change = () => {}) {
+  await chat?.close();
   chat = await ChatPage.open(browser, {
     prepare: async (page) => {
       await scripted(page);
       await recorded(page);
+      await page.addInitScript(change);
     },
   });
   stream = new ScriptedStream(chat.page);
-});
+}
 afterEach(async () => {
   const { faults } = chat;
   await chat.close();
+  chat = undefined;
   assert.deepEqual(faults, []);
 });
 
@@ -95,6 +101,69 @@ test("a piece that never comes holds the others up for a moment only", async () 
   await stream.complete();
 });
 
+test("what the loudspeaker gets is what was sent, to the bit, across every joint", async () => {
+  await askAloud();
+  for (let place = 0; place < 12; place += 1) await stream.send("audio", audio(place, samples(11_999 + place, place * 1_009)));
+  await chat.page.waitForFunction(() => window.troikaSound.started.length === 12);
+  const differing = await chat.page.evaluate(async () => {
+    const pieces = window.troikaSound.started.slice(); // playing them again is noted, too
+    const [first] = pieces;
+    const last = pieces.at(-1);
+    const rate = 24_000;
+    const offline = new OfflineAudioContext(1, Math.ceil((last.when + 1) * rate) + last.values.length, rate);
+    for (const { when, values } of pieces) {
+      const buffer = offline.createBuffer(1, values.length, rate);
+      buffer.copyToChannel(values, 0);
+      const source = offline.createBufferSource();
+      source.buffer = buffer;
+      source.connect(offline.destination);
+      source.start(when);
+    }
+    const heard = (await offline.startRendering()).getChannelData(0);
+    const from = Math.round(first.when * rate);
+    return pieces.flatMap(({ values }) => [...values]).filter((value, at) => heard[from + at] !== value).length;
+  });
+  assert.equal(differing, 0);
+  await stream.complete();
+});
+
+test("an answer whose first piece never came can be silenced", async () => {
+  await askAloud();
+  await stream.send("audio", audio(1, samples(72_000, 0)));
+  await silencer().click();
+  await silencer().waitFor({ state: "hidden" });
+  await stream.complete();
+});
+
+test("a loudspeaker that wakes late is not put to rest while it is needed", async () => {
+  await open(() => {
+    window.rests = 0;
+    const { resume, suspend } = AudioContext.prototype;
+    AudioContext.prototype.resume = async function () {
+      await new Promise((done) => setTimeout(done, 300));
+      return resume.call(this);
+    };
+    AudioContext.prototype.suspend = function () {
+      window.rests += 1;
+      return suspend.call(this);
+    };
+    // The long wait before the rest is a short one here.
+    const real = window.setTimeout;
+    window.setTimeout = (act, wait, ...rest) => real(act, wait > 10_000 && wait < 20_000 ? 500 : wait, ...rest);
+  });
+  await chat.field.fill("A question");
+  await chat.page.evaluate(() => {
+    document.getElementById("voice").click();
+    document.getElementById("send").click();
+  });
+  await stream.connect();
+  await stream.send("audio", audio(0, samples(48_000, 0)));
+  await silencer().waitFor();
+  await stream.complete();
+  await silencer().waitFor({ state: "hidden" }); // two seconds of sound were played to their end
+  assert.equal(await chat.page.evaluate(() => window.rests), 0);
+});
+
 test("stop silences at once, and what comes later stays silent", async () => {
   await askAloud();
   await stream.text("A long answer");
@@ -158,6 +227,30 @@ test("the sentence that is heard is marked in the rendered answer, and the next 
   await chat.page.waitForFunction(() => !CSS.highlights.has("spoken"));
 });
 
+test("an item of a list is marked although its number is spoken, too", async () => {
+  await askAloud();
+  await stream.text("Steps:\n\n1. Install it.\n2. Run it.\n");
+  await stream.send("audio", audio(0, samples(12_000, 0), "1. Install it."));
+  await chat.page.waitForFunction(() => {
+    const [range] = [...(CSS.highlights.get("spoken") ?? [])];
+    return range?.toString() === "Install it";
+  });
+  await stream.complete();
+});
+
+test("without the browser's highlights the mark lies behind the text and moves nothing", async () => {
+  await open(() => Object.defineProperty(window, "CSS", { value: { supports: CSS.supports.bind(CSS) } }));
+  await askAloud();
+  await stream.text("Heard aloud. And more.");
+  await chat.answerThat((text) => text.includes("more"));
+  const place = await chat.answer.boundingBox();
+  await stream.send("audio", audio(0, samples(72_000, 0), "Heard aloud."));
+  const mark = await chat.page.locator(".spoken-boxes div").first().boundingBox();
+  assert.deepEqual(await chat.answer.boundingBox(), place);
+  assert.ok(Math.abs(mark.x - place.x) < 1 && mark.y >= place.y && mark.width < place.width, JSON.stringify(mark));
+  await stream.complete();
+});
+
 test("a voice that is not available is said once, and the text goes on", async () => {
   await askAloud();
   const warning = { code: "voice_unavailable", message: "The voice is not available right now." };
@@ -197,6 +290,29 @@ test("a screen reader gets the answer when the voice is off, and not beside the 
   const said = await chat.announcer.innerText();
   assert.ok(!said.includes("Heard aloud"), said);
   assert.ok(said.includes("Answer complete."), said);
+});
+
+test("an answer heard while the page was out of sight is not read out afterwards", async () => {
+  await voice().click();
+  await chat.page.evaluate(() => (window.requestAnimationFrame = () => 1)); // as in a hidden tab
+  await chat.ask("A question");
+  await stream.connect();
+  await stream.text("Heard aloud.");
+  await stream.send("audio", audio(0, samples(6_000, 0), "Heard aloud."));
+  await stream.complete();
+  const said = () => document.getElementById("announcer").textContent;
+  await chat.page.waitForFunction(
+    () => document.getElementById("announcer").textContent.includes("Answer complete."), undefined, { polling: 50 },
+  );
+  assert.ok(!(await chat.page.evaluate(said)).includes("Heard aloud"));
+});
+
+test("a new conversation does not have the old answer read out", async () => {
+  await askAloud();
+  await stream.text("Old words one. Old words two.");
+  await chat.answerThat((text) => text.includes("two"));
+  await chat.newConversation.click();
+  assert.ok(!(await chat.announcer.innerText()).includes("Old words"));
 });
 
 test("the page is accessible while it speaks, at phone width too", async () => {

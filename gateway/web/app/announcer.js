@@ -42,6 +42,7 @@ class Reading {
    * @param {{ finished: boolean }} options `finished`: the last sentence is whole, too
    */
   update(answer, { finished }) {
+    if (!answer.isConnected) return; // a new conversation took it away
     const sentences = sentencesOf(answer);
     const whole = finished ? sentences.length : sentences.length - 1;
     if (whole <= this.#said) return;

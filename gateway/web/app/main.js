@@ -124,9 +124,9 @@ function returnFocus(origin) {
 }
 
 function startAnew(origin) {
-  stop();
   session.clear();
   conversation.clear();
+  stop();
   setRunning(null);
   announcer.say("New conversation.");
   scrollTo({ top: 0, behavior: "instant" });

@@ -30,7 +30,7 @@ export class Output {
     clearTimeout(this.#rest);
     try {
       this.#context ??= makeContext();
-      if (this.#context.state === "running") return true;
+      // Asked of a running one, too: it may be going to rest this very moment.
       // Refused, this promise stays open until a gesture: it is not waited for alone.
       await Promise.race([this.#context.resume(), new Promise((done) => setTimeout(done, GRANT_MS))]);
     } catch {

@@ -15,6 +15,7 @@ export class Speech {
   #shown;
   #state = "waiting";
   #streamOver = false;
+  #wasHeard = false;
 
   /**
    * @param {AudioContext} context
@@ -25,7 +26,10 @@ export class Speech {
     this.#view = view;
     this.#changed = changed;
     this.#playback = new Playback(context, () => this.#endIfOver());
-    this.#order = new InOrder(({ samples, sentence }) => this.#playback.add(samples, sentence));
+    this.#order = new InOrder(({ samples, sentence }) => {
+      this.#playback.add(samples, sentence);
+      this.#beginIfSounding();
+    });
   }
 
   /** Whether there is sound, or will be more after a pause. */
@@ -35,7 +39,7 @@ export class Speech {
 
   /** Whether there was ever a sound. */
   get wasHeard() {
-    return this.#shown !== undefined || this.isHeard;
+    return this.#wasHeard;
   }
 
   /** Whether nothing will be heard any more. */
@@ -49,14 +53,12 @@ export class Speech {
     const text = audio.sentence ?? audio.text;
     const sentence = { index: audio.sentenceIndex, text: typeof text === "string" ? text : "" };
     this.#order.add(audio.sequence, { samples: samplesOf(audio), sentence });
-    this.#beginIfSounding();
   }
 
   /** The stream is over: what came is spoken to its end. */
   finish() {
     this.#streamOver = true;
     this.#order.flush();
-    this.#beginIfSounding();
     this.#endIfOver();
   }
 
@@ -71,6 +73,7 @@ export class Speech {
   #beginIfSounding() {
     if (this.#state !== "waiting" || this.#playback.drained) return;
     this.#state = "speaking";
+    this.#wasHeard = true;
     this.#follow();
     this.#changed();
   }

@@ -98,6 +98,9 @@ function shownLetters(root) {
 function find(shown, sentence, from) {
   const whole = search(shown, sentence, from);
   if (whole >= 0) return { start: whole, end: whole + sentence.length };
+  // The number of a list's item is spoken, and stands in no text.
+  const unnumbered = sentence.replace(/^\p{N}+/u, "");
+  if (unnumbered !== sentence) return unnumbered === "" ? null : find(shown, unnumbered, from);
   if (sentence.length < 2 * ANCHOR) return null;
   const start = search(shown, sentence.slice(0, ANCHOR), from, { ends: false });
   if (start < 0) return null;

@@ -100,7 +100,7 @@ export class Voice {
   #toggle() {
     this.#on = !this.#on;
     remember(this.#on);
-    if (this.#on) void this.#output.wake().then((allowed) => allowed && this.#output.rest());
+    if (this.#on) void this.#output.wake().then(() => this.#speech ?? this.#output.rest());
     else this.silence();
     this.#show();
   }
