@@ -5,7 +5,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 use prost::Message as _;
 
 /// The packages: a name for the descriptors that reflection serves, and the files.
-const PACKAGES: [(&str, &[&str]); 2] = [
+const PACKAGES: [(&str, &[&str]); 5] = [
     (
         "chat",
         &[
@@ -15,6 +15,23 @@ const PACKAGES: [(&str, &[&str]); 2] = [
         ],
     ),
     ("tts", &["troika/tts/v1/tts.proto"]),
+    (
+        "flags",
+        &[
+            "troika/flags/v1/flag.proto",
+            "troika/flags/v1/flags.proto",
+            "troika/flags/v1/rollouts.proto",
+        ],
+    ),
+    ("metrics", &["troika/metrics/v1/metrics.proto"]),
+    (
+        "flagd",
+        &[
+            "flagd/evaluation/v1/evaluation.proto",
+            "flagd/evaluation/v2/evaluation.proto",
+            "flagd/sync/v1/sync.proto",
+        ],
+    ),
 ];
 
 /// Fields that carry so much that they are shared, not copied.
@@ -28,6 +45,7 @@ const LARGE: [&str; 5] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=troika");
+    println!("cargo:rerun-if-changed=flagd");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     for (name, files) in PACKAGES {
         let descriptors = protox::compile(files, ["."])?;

@@ -26,3 +26,60 @@ pub mod tts {
             include_bytes!(concat!(env!("OUT_DIR"), "/tts_descriptor.bin"));
     }
 }
+
+/// Feature flags and their rollouts.
+pub mod flags {
+    /// Version 1 of the flags contract.
+    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used)]
+    pub mod v1 {
+        tonic::include_proto!("troika.flags.v1");
+
+        /// The encoded `FileDescriptorSet` of this package, for gRPC reflection.
+        pub const FILE_DESCRIPTOR_SET: &[u8] =
+            include_bytes!(concat!(env!("OUT_DIR"), "/flags_descriptor.bin"));
+    }
+}
+
+/// What happened.
+pub mod metrics {
+    /// Version 1 of the metrics contract.
+    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used)]
+    pub mod v1 {
+        tonic::include_proto!("troika.metrics.v1");
+
+        /// The encoded `FileDescriptorSet` of this package, for gRPC reflection.
+        pub const FILE_DESCRIPTOR_SET: &[u8] =
+            include_bytes!(concat!(env!("OUT_DIR"), "/metrics_descriptor.bin"));
+    }
+}
+
+/// flagd's public protocols, for OpenFeature's SDKs.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    deprecated,
+    clippy::all,
+    clippy::unwrap_used
+)]
+pub mod flagd {
+    /// Evaluation by this service.
+    pub mod evaluation {
+        pub mod v1 {
+            tonic::include_proto!("flagd.evaluation.v1");
+        }
+        pub mod v2 {
+            tonic::include_proto!("flagd.evaluation.v2");
+        }
+    }
+
+    /// Definitions for clients that evaluate themselves.
+    pub mod sync {
+        pub mod v1 {
+            tonic::include_proto!("flagd.sync.v1");
+        }
+    }
+
+    /// The encoded `FileDescriptorSet` of these packages, for gRPC reflection.
+    pub const FILE_DESCRIPTOR_SET: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/flagd_descriptor.bin"));
+}

@@ -61,10 +61,7 @@ pub fn backoff(config: &RetryConfig) -> impl Iterator<Item = Duration> + Send + 
 }
 
 /// The waits of something that is tried for ever: doubling up to the longest one, with jitter.
-pub(crate) fn endless_backoff(
-    min: Duration,
-    max: Duration,
-) -> impl Iterator<Item = Duration> + Send {
+pub fn endless_backoff(min: Duration, max: Duration) -> impl Iterator<Item = Duration> + Send {
     ExponentialBuilder::new()
         .with_min_delay(min)
         .with_max_delay(max)
