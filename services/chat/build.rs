@@ -4,6 +4,7 @@ use std::{env, error::Error, fmt::Write as _, fs, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=demo");
+    println!("cargo:rerun-if-env-changed=CARGO_MANIFEST_DIR");
     let folder = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("demo");
     let mut files: Vec<PathBuf> = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))

@@ -49,6 +49,8 @@ impl Sandbox {
             ("PORT", "0"),
             ("TROIKA_CHAT__LISTEN", "127.0.0.1:0"),
             ("TROIKA_TTS__LISTEN", "127.0.0.1:0"),
+            ("TROIKA_FLAGS__LISTEN", "127.0.0.1:0"),
+            ("TROIKA_METRICS__LISTEN", "127.0.0.1:0"),
             ("TROIKA_CHAT__MODEL__KNOWLEDGE_PACE", "0s"),
         ];
         Self {
@@ -198,6 +200,16 @@ impl Troika {
     /// The speech role's address.
     pub fn tts(&self) -> &str {
         self.fact("tts")
+    }
+
+    /// The flags role's address.
+    pub fn flags(&self) -> &str {
+        self.fact("flags")
+    }
+
+    /// The metrics role's address.
+    pub fn metrics(&self) -> &str {
+        self.fact("metrics")
     }
 
     /// Everything it logged so far.

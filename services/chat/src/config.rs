@@ -4,8 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use troika_chassis::config::{Problems, Validate};
+use troika_evaluation::follow;
 
-use crate::{embedder, knowledge, model, peers::tts, turn};
+use crate::{
+    embedder, knowledge, model,
+    peers::{metrics, tts},
+    turn,
+};
 
 /// Everything the chat role can be told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +30,10 @@ pub struct Config {
     pub turn: turn::Config,
     /// The speech service.
     pub tts: tts::Config,
+    /// The flags role.
+    pub flags: follow::Config,
+    /// The metrics role.
+    pub metrics: metrics::Config,
 }
 
 impl Default for Config {
@@ -37,6 +46,8 @@ impl Default for Config {
             knowledge: knowledge::Config::default(),
             turn: turn::Config::default(),
             tts: tts::Config::default(),
+            flags: follow::Config::default(),
+            metrics: metrics::Config::default(),
         }
     }
 }
@@ -46,6 +57,8 @@ impl Validate for Config {
         self.model.validate(&mut problems.at("model"));
         self.turn.validate(&mut problems.at("turn"));
         self.tts.validate(&mut problems.at("tts"));
+        self.flags.validate(&mut problems.at("flags"));
+        self.metrics.validate(&mut problems.at("metrics"));
         self.knowledge.validate(&mut problems.at("knowledge"));
         self.embeddings.validate(&mut problems.at("embeddings"));
     }

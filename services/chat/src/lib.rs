@@ -11,6 +11,7 @@ use troika_chassis::{
     deps::Deps,
     server::GrpcService,
 };
+use troika_evaluation::follow::Flags;
 use troika_proto::chat::v1::{
     FILE_DESCRIPTOR_SET,
     chat_stream_server::{ChatStreamServer, SERVICE_NAME as CHAT_STREAM},
@@ -43,7 +44,7 @@ use grpc::{chat_stream::ChatStreamService, chatbots::ChatbotsService};
 use history::{MessageStore, writer::Writer};
 use knowledge::{KnowledgeStore, importer::Importer, retriever::Retriever};
 use model::Ladder;
-use peers::tts::Tts;
+use peers::{metrics::Reporter, tts::Tts};
 use store::{embedded::Embedded, mongo::MongoStore};
 use turn::Turns;
 
@@ -52,6 +53,9 @@ pub const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
 
 /// The embedded store's file in the data folder.
 pub const EMBEDDED_FILE: &str = "chat.redb";
+
+/// The file in the data folder that keeps the flags as they were last.
+const KEPT_FLAGS: &str = "flags.chat.json";
 
 /// Bytes of retrieved context kept in process when no Redis is configured.
 const CONTEXT_CACHE_BYTES: u64 = 64 << 20;
@@ -68,6 +72,12 @@ pub enum BuildError {
     /// The speech role's address cannot be used.
     #[error("chat.tts.address cannot be called")]
     TtsAddress(#[source] http::uri::InvalidUri),
+    /// The flags role's address cannot be used.
+    #[error("chat.flags.address cannot be called")]
+    FlagsAddress(#[source] http::uri::InvalidUri),
+    /// The metrics role's address cannot be used.
+    #[error("chat.metrics.address cannot be called")]
+    MetricsAddress(#[source] http::uri::InvalidUri),
 }
 
 /// Assembles the role from its configuration and the process's connections. Waits for no server: only
@@ -130,6 +140,10 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         }
     }
 
+    let kept = deps.data_dir.join(KEPT_FLAGS);
+    let flags = Flags::connect(&config.flags, kept).map_err(BuildError::FlagsAddress)?;
+    let reporter = Reporter::start(&config.metrics, deps.drain.clone())
+        .map_err(BuildError::MetricsAddress)?;
     let turns = Arc::new(Turns {
         bots: bots.clone(),
         messages: messages.clone(),
@@ -138,6 +152,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         writer: Writer::start(messages.clone(), deps.drain.clone()),
         ladder: Ladder::new(&config.model, &http),
         tts: Tts::new(&config.tts).map_err(BuildError::TtsAddress)?,
+        flags,
+        reporter,
         running: turn::running::Running::default(),
         drain: deps.drain.clone(),
         config: config.turn,

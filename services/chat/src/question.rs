@@ -24,6 +24,7 @@ pub(crate) struct Unchecked {
     pub(crate) name: Option<String>,
     pub(crate) language: Option<String>,
     pub(crate) enable_tts: Option<bool>,
+    pub(crate) client_address: Option<String>,
 }
 
 /// A question that can be asked.
@@ -38,6 +39,12 @@ pub(crate) struct Question {
     pub(crate) language: Option<&'static str>,
     /// The answer is to be heard too.
     pub(crate) speak: bool,
+    /// The answer is wanted in one piece, by whoever cannot take a stream.
+    pub(crate) whole: bool,
+    /// The caller named the session: others come and go with each question.
+    pub(crate) named_session: bool,
+    /// The client's address as the edge saw it: for flags alone.
+    pub(crate) client_address: Option<String>,
 }
 
 impl TryFrom<Unchecked> for Question {
@@ -79,7 +86,9 @@ impl TryFrom<Unchecked> for Question {
             bot.ok()
         };
 
-        let session = match given(sent.session_id) {
+        let session = given(sent.session_id);
+        let named_session = session.is_some();
+        let session = match session {
             None => Some(Uuid::new_v4()),
             Some(text) => {
                 let session = Uuid::try_parse(&text)
@@ -149,6 +158,9 @@ impl TryFrom<Unchecked> for Question {
                 visitor: Visitor { email, phone, name },
                 language,
                 speak: sent.enable_tts.unwrap_or(false),
+                whole: false,
+                named_session,
+                client_address: given(sent.client_address),
             }),
             _ => {
                 let message = faults
@@ -226,6 +238,7 @@ mod tests {
             name: Some("n".repeat(201)),
             language: Some("tlh".into()),
             enable_tts: Some(true),
+            client_address: None,
         })
         .err()
         .unwrap();

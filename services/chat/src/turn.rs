@@ -20,6 +20,7 @@ use troika_chassis::{
     error::{Code, Error},
     lifecycle::Drain,
 };
+use troika_evaluation::follow::Flags;
 use troika_proto::chat::v1::TurnEvent;
 use uuid::Uuid;
 
@@ -29,23 +30,26 @@ use crate::{
     knowledge::retriever::{Passage, Retriever},
     language,
     model::Ladder,
-    peers::tts::Tts,
+    peers::{metrics::Reporter, tts::Tts},
     question::Question,
     store::StoreError,
 };
 
 mod answer;
 mod config;
+mod delivery;
 mod events;
 mod record;
 pub(crate) mod running;
 mod stream;
+mod treatment;
 mod voice;
 
 pub use config::Config;
 pub(crate) use events::Notice;
-use record::Record;
+use record::{Behind, Record};
 use running::Running;
+use treatment::Treatment;
 
 /// Everything a turn needs, shared by all turns of a process.
 pub(crate) struct Turns {
@@ -56,6 +60,8 @@ pub(crate) struct Turns {
     pub(crate) writer: Writer,
     pub(crate) ladder: Ladder,
     pub(crate) tts: Tts,
+    pub(crate) flags: Flags,
+    pub(crate) reporter: Reporter,
     pub(crate) running: Running,
     pub(crate) drain: Drain,
     pub(crate) config: Config,
@@ -105,6 +111,7 @@ impl Turns {
             .running
             .list(id, question.session, self.config.max_running)
             .ok_or_else(|| {
+                self.reporter.refused();
                 Error::new(
                     Code::ResourceExhausted,
                     "too_many_turns",
@@ -122,13 +129,22 @@ impl Turns {
                 Either::Left((bot, gathering)) => (bot, gathering),
                 Either::Right((gathered, bot)) => (bot.await, ready(gathered).boxed()),
             };
-        let bot = admit(bot)?;
+        let treatment = self.treatment(&question);
+        let bot = admit(bot).inspect_err(|error| {
+            if error.code().http().is_server_error() {
+                record::turned_down(&self.reporter, &treatment, started, error);
+            }
+        })?;
         let record = Record::open(
-            self.writer.clone(),
+            Behind {
+                writer: self.writer.clone(),
+                reporter: self.reporter.clone(),
+                listed,
+                hold: self.drain.hold("a turn"),
+            },
             &question,
+            treatment,
             id,
-            listed,
-            self.drain.hold("a turn"),
             started,
             span,
         );
@@ -148,6 +164,11 @@ impl Turns {
                 record,
             },
         ))
+    }
+
+    /// What the flags say of a question.
+    pub(crate) fn treatment(&self, question: &Question) -> Treatment {
+        Treatment::of(&self.flags, question)
     }
 
     /// Fetches history and knowledge at the same time. A failure costs the context, not the answer.

@@ -1,6 +1,10 @@
 //! Keeps a process's snapshot at the flags role's: watches, keeps the last one on disk, and goes on with it
 //! while the role is away. Must not know what the flags are for.
 
+mod config;
+
+pub use config::Config;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -9,12 +13,13 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, Guard};
+use http::{Uri, uri::InvalidUri};
 use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, transport::Channel};
 use tracing::{debug, info, warn};
-use troika_chassis::outbound::endless_backoff;
+use troika_chassis::{channel::channel, outbound::endless_backoff};
 use troika_proto::flags::v1::{WatchRequest, flags_client::FlagsClient};
 
 use crate::{built_in, context::Context, flag::Flag, snapshot::Snapshot, wire};
@@ -36,6 +41,15 @@ pub struct Flags {
 }
 
 impl Flags {
+    /// As [`Flags::follow`], at a configured address.
+    ///
+    /// # Errors
+    /// An address that cannot be called.
+    pub fn connect(config: &Config, kept: PathBuf) -> Result<Self, InvalidUri> {
+        let address: Uri = config.address.as_str().parse()?;
+        Ok(Self::follow(channel(address, &config.channel), kept))
+    }
+
     /// Begins with what was kept on disk, else with the flags that come with the product, and follows the
     /// role from now on. Waits for nobody. Must be called within a Tokio runtime.
     pub fn follow(channel: Channel, kept: PathBuf) -> Self {

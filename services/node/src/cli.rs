@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::verbs::{bots, chat, check, knowledge, say, token};
+use crate::verbs::{bots, chat, check, flags, knowledge, rollout, say, token};
 
 const EXAMPLES: &str = "\
 Start here:
@@ -20,6 +20,8 @@ With a real model, a real database, a real cache:
   MONGODB_URI=mongodb://127.0.0.1:27017/troika REDIS_URL=redis://127.0.0.1:6379 troika
 
 As separate processes:
+  troika run metrics
+  troika run flags
   troika run tts
   troika run chat
   troika run gateway
@@ -32,7 +34,7 @@ Exit codes:
   1  failed
   2  wrong usage, or a wrong configuration
   3  the role that was asked does not answer
-  4  no such bot or document
+  4  no such bot, document, flag or rollout
   130  ended by Ctrl-C";
 
 /// The production backend of a streaming chatbot; without a command, every role in one process.
@@ -88,6 +90,12 @@ Examples:
     /// Import, list and delete what a bot knows
     #[command(subcommand)]
     Knowledge(knowledge::Verb),
+    /// List, switch, change and explain feature flags
+    #[command(subcommand)]
+    Flags(flags::Verb),
+    /// Roll a feature out step by step, advanced and rolled back by evidence
+    #[command(subcommand)]
+    Rollout(rollout::Verb),
     /// Check what a deployment needs; ends with a code other than 0 when something is missing
     #[command(subcommand)]
     Check(check::Check),
@@ -102,16 +110,31 @@ pub(crate) enum Role {
     Chat,
     /// Speech, over gRPC
     Tts,
+    /// Feature flags and rollouts, over gRPC
+    Flags,
+    /// Figures of what happened, over gRPC
+    Metrics,
     /// The edge: HTTP and event streams for browsers and scripts
     Gateway,
 }
 
 impl Role {
+    /// Every role, those before that others ask.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Metrics,
+        Self::Flags,
+        Self::Tts,
+        Self::Chat,
+        Self::Gateway,
+    ];
+
     /// The name on the command line and in messages.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat",
             Self::Tts => "tts",
+            Self::Flags => "flags",
+            Self::Metrics => "metrics",
             Self::Gateway => "gateway",
         }
     }

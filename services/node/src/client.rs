@@ -10,6 +10,7 @@ use troika_chassis::{
 };
 use troika_proto::{
     chat::v1::{chat_stream_client::ChatStreamClient, chatbots_client::ChatbotsClient},
+    flags::v1::{flags_client::FlagsClient, rollouts_client::RolloutsClient},
     tts::v1::tts_client::TtsClient,
 };
 
@@ -58,6 +59,8 @@ impl Peer {
     pub(crate) fn at(role: Role, given: Option<&str>, config: &Config) -> Result<Self, Failure> {
         let configured = match role {
             Role::Tts => &config.gateway.tts,
+            Role::Flags => &config.gateway.flags,
+            Role::Metrics => &config.chat.metrics.address,
             Role::Chat | Role::Gateway => &config.gateway.chat,
         };
         let address = match given {
@@ -113,6 +116,16 @@ impl Peer {
     /// Speech.
     pub(crate) fn speech(&self) -> TtsClient<Channel> {
         TtsClient::new(self.channel())
+    }
+
+    /// Flags.
+    pub(crate) fn flags(&self) -> FlagsClient<Channel> {
+        FlagsClient::new(self.channel())
+    }
+
+    /// Rollouts.
+    pub(crate) fn rollouts(&self) -> RolloutsClient<Channel> {
+        RolloutsClient::new(self.channel())
     }
 
     /// What a status means to the person at the terminal.

@@ -60,6 +60,10 @@ pub(crate) struct Config {
     pub(crate) redis: RedisConfig,
     /// What signs and opens doors.
     pub(crate) auth: Auth,
+    /// The metrics role.
+    pub(crate) metrics: troika_metrics::Config,
+    /// The flags role.
+    pub(crate) flags: troika_flags::Config,
     /// The speech role.
     pub(crate) tts: troika_tts::Config,
     /// The chat role.
@@ -80,6 +84,8 @@ impl Default for Config {
             mongodb: MongoConfig::default(),
             redis: RedisConfig::default(),
             auth: Auth::default(),
+            metrics: troika_metrics::Config::default(),
+            flags: troika_flags::Config::default(),
             tts: troika_tts::Config::default(),
             chat: troika_chat::Config::default(),
             gateway: troika_gateway::Config::default(),
@@ -169,6 +175,8 @@ impl Validate for Config {
         self.grpc.validate(&mut problems.at("grpc"));
         self.mongodb.validate(&mut problems.at("mongodb"));
         self.redis.validate(&mut problems.at("redis"));
+        self.metrics.validate(&mut problems.at("metrics"));
+        self.flags.validate(&mut problems.at("flags"));
         self.tts.validate(&mut problems.at("tts"));
         self.chat.validate(&mut problems.at("chat"));
         self.gateway.validate(&mut problems.at("gateway"));

@@ -45,6 +45,8 @@ async fn carry_out(cli: Cli) -> Result<(), Failure> {
         Some(Verb::Say(args)) => verbs::say::run(args, &config?).await,
         Some(Verb::Bots(verb)) => verbs::bots::run(verb, &config?).await,
         Some(Verb::Knowledge(verb)) => verbs::knowledge::run(verb, &config?).await,
+        Some(Verb::Flags(verb)) => verbs::flags::run(verb, &config?).await,
+        Some(Verb::Rollout(verb)) => verbs::rollout::run(verb, &config?).await,
         Some(Verb::Check(check)) => verbs::check::run(check, config).await,
         Some(Verb::Token(args)) => verbs::token::run(&args, &config?),
     }

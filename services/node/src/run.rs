@@ -16,7 +16,7 @@ use troika_chassis::{
     lifecycle::{Condition, Drain, Readiness, on_signals},
     mongo::Mongo,
     redis::Redis,
-    server::{ServerConfig, serve_grpc},
+    server::{GrpcService, serve_grpc},
     telemetry,
 };
 
@@ -94,6 +94,7 @@ pub(crate) async fn run(roles: Roles, mut config: Config) -> Result<(), Failure>
                 tasks: JoinSet::new(),
                 readiness: Vec::new(),
                 redis: None,
+                mongo: None,
             }
             .live(listeners)
             .await
@@ -119,55 +120,22 @@ fn logged(failure: &Failure) -> Failure {
     Failure::silent(failure.exit())
 }
 
-/// Bound before anything is built: an address that is taken is known at once, and the gateway knows
-/// where chat listens even when the system chose the port.
-struct Listeners {
-    tts: Option<TcpListener>,
-    chat: Option<TcpListener>,
-    gateway: Option<TcpListener>,
-}
+/// Bound before anything is built: an address that is taken is known at once, and each role knows where
+/// the others listen even when the system chose the port.
+struct Listeners(Vec<(Role, TcpListener)>);
 
 impl Listeners {
     async fn bind(roles: Roles, config: &mut Config) -> Result<Self, Failure> {
-        let tts = if roles.include(Role::Tts) {
-            Some(bind::tts(config.tts.listen).await?)
-        } else {
-            None
-        };
-        let chat = if roles.include(Role::Chat) {
-            Some(bind::chat(config.chat.listen).await?)
-        } else {
-            None
-        };
-        let gateway = if roles.include(Role::Gateway) {
-            Some(bind::gateway(config.gateway.address()).await?)
-        } else {
-            None
-        };
-        // The address in force is the bound one: for the ready line, and for who calls it in this process.
-        if let Some(address) = tts.as_ref().and_then(|listener| listener.local_addr().ok()) {
-            config.tts.listen = address;
-            if let Some(url) = rules::grpc_address(address) {
-                config.gateway.tts = url.clone();
-                config.chat.tts.address = url;
+        let mut listeners = Vec::new();
+        for role in Role::ALL.into_iter().filter(|role| roles.include(*role)) {
+            let listener = bind::bind(role, rules::listen(config, role)).await?;
+            // The address in force is the bound one: for the ready line, and for who calls it in this process.
+            if let Ok(address) = listener.local_addr() {
+                rules::bound(config, role, address);
             }
+            listeners.push((role, listener));
         }
-        if let Some(address) = chat
-            .as_ref()
-            .and_then(|listener| listener.local_addr().ok())
-        {
-            config.chat.listen = address;
-            if let Some(url) = rules::grpc_address(address) {
-                config.gateway.chat = url;
-            }
-        }
-        if let Some(address) = gateway
-            .as_ref()
-            .and_then(|listener| listener.local_addr().ok())
-        {
-            config.gateway.port = address.port();
-        }
-        Ok(Self { tts, chat, gateway })
+        Ok(Self(listeners))
     }
 }
 
@@ -179,30 +147,23 @@ struct Process {
     readiness: Vec<Readiness>,
     /// Shared by the roles of this process.
     redis: Option<Redis>,
+    mongo: Option<Mongo>,
 }
 
 impl Process {
     async fn live(mut self, listeners: Listeners) -> Result<(), Failure> {
-        let report = ready::Report::new(
-            &self.config,
-            listeners.tts.is_some(),
-            listeners.chat.is_some(),
-            listeners.gateway.is_some(),
-        )
-        .await;
-        if !self.config.redis.url.is_empty()
-            && (listeners.tts.is_some() || listeners.chat.is_some())
-        {
+        let Listeners(listeners) = listeners;
+        let runs = |role| listeners.iter().any(|(running, _)| *running == role);
+        let report = ready::Report::new(&self.config, runs).await;
+        if !self.config.redis.url.is_empty() && (runs(Role::Tts) || runs(Role::Chat)) {
             self.redis = Some(Redis::connect(&self.config.redis).map_err(unusable)?);
         }
-        if let Some(listener) = listeners.tts {
-            self.start_tts(listener);
+        if !self.config.mongodb.uri.is_empty() && (runs(Role::Flags) || runs(Role::Chat)) {
+            let mongo = Mongo::connect(&self.config.mongodb).await;
+            self.mongo = Some(mongo.map_err(unusable)?);
         }
-        if let Some(listener) = listeners.chat {
-            self.start_chat(listener).await?;
-        }
-        if let Some(listener) = listeners.gateway {
-            self.start_gateway(listener);
+        for (role, listener) in listeners {
+            self.start(role, listener)?;
         }
         let failure = self.watch(report).await;
         self.drain.begin();
@@ -216,44 +177,69 @@ impl Process {
         }
     }
 
-    fn start_tts(&mut self, listener: TcpListener) {
-        let (config, server) = (self.config.tts.clone(), self.config.grpc.clone());
+    fn start(&mut self, role: Role, listener: TcpListener) -> Result<(), Failure> {
         let deps = self.deps();
-        let built = deps.readiness.condition("tts starts");
-        self.tasks
-            .spawn(async move { (Role::Tts, tts(listener, config, server, deps, built).await) });
-    }
-
-    async fn start_chat(&mut self, listener: TcpListener) -> Result<(), Failure> {
-        let mut deps = self.deps();
-        let mongodb = &self.config.mongodb;
-        if !mongodb.uri.is_empty() {
-            deps.mongo = Some(Mongo::connect(mongodb).await.map_err(unusable)?);
+        let config = &self.config;
+        match role {
+            Role::Metrics => {
+                let config = config.metrics.clone();
+                self.serve(role, listener, deps, |deps| troika_metrics::build(config, deps));
+            }
+            Role::Flags => {
+                let config = config.flags.clone();
+                self.serve(role, listener, deps, |deps| troika_flags::build(config, deps));
+            }
+            Role::Tts => {
+                let config = config.tts.clone();
+                self.serve(role, listener, deps, |deps| troika_tts::build(config, deps));
+            }
+            Role::Chat => {
+                let config = config.chat.clone();
+                self.serve(role, listener, deps, |deps| troika_chat::build(config, deps));
+            }
+            Role::Gateway => {
+                let mut gateway = config.gateway.clone();
+                gateway.jwt_secret = signing_secret::obtain(config)?;
+                let built = deps.readiness.condition(starts(role));
+                self.tasks
+                    .spawn(async move { (role, self::gateway(listener, gateway, deps, built).await) });
+            }
         }
-        let built = deps.readiness.condition("chat starts");
-        let (config, server) = (self.config.chat.clone(), self.config.grpc.clone());
-        self.tasks.spawn(async move {
-            (
-                Role::Chat,
-                chat(listener, config, server, deps, built).await,
-            )
-        });
         Ok(())
     }
 
-    fn start_gateway(&mut self, listener: TcpListener) {
-        let (config, deps) = (self.config.gateway.clone(), self.deps());
-        let built = deps.readiness.condition("gateway starts");
-        self.tasks
-            .spawn(async move { (Role::Gateway, gateway(listener, config, deps, built).await) });
+    /// Builds a role and serves it over gRPC until the process leaves.
+    fn serve<F, E>(
+        &mut self,
+        role: Role,
+        listener: TcpListener,
+        deps: Deps,
+        build: impl FnOnce(Deps) -> F,
+    ) where
+        F: Future<Output = Result<GrpcService, E>> + Send + 'static,
+        E: StdError + Send + Sync + 'static,
+    {
+        let server = self.config.grpc.clone();
+        let (readiness, drain) = (deps.readiness.clone(), deps.drain.clone());
+        let built = readiness.condition(starts(role));
+        let building = build(deps);
+        self.tasks.spawn(async move {
+            let serving = async {
+                let service = building.await?;
+                built.met();
+                serve_grpc(listener, service, &server, readiness, drain).await?;
+                Ok(())
+            };
+            (role, serving.await)
+        });
     }
 
-    /// What every role gets: a readiness of its own, the process's drain and Redis, and no database.
+    /// What every role gets: a readiness of its own, and what the process has.
     fn deps(&mut self) -> Deps {
         let readiness = Readiness::default();
         self.readiness.push(readiness.clone());
         Deps {
-            mongo: None,
+            mongo: self.mongo.clone(),
             redis: self.redis.clone(),
             max_message: usize::try_from(self.config.grpc.max_message.as_u64())
                 .unwrap_or(usize::MAX),
@@ -325,30 +311,15 @@ impl Process {
     }
 }
 
-async fn tts(
-    listener: TcpListener,
-    config: troika_tts::Config,
-    server: ServerConfig,
-    deps: Deps,
-    built: Condition,
-) -> Result<(), Box<dyn StdError + Send + Sync>> {
-    let (readiness, drain) = (deps.readiness.clone(), deps.drain.clone());
-    let service = troika_tts::build(config, deps).await?;
-    built.met();
-    Ok(serve_grpc(listener, service, &server, readiness, drain).await?)
-}
-
-async fn chat(
-    listener: TcpListener,
-    config: troika_chat::Config,
-    server: ServerConfig,
-    deps: Deps,
-    built: Condition,
-) -> Result<(), Box<dyn StdError + Send + Sync>> {
-    let (readiness, drain) = (deps.readiness.clone(), deps.drain.clone());
-    let service = troika_chat::build(config, deps).await?;
-    built.met();
-    Ok(serve_grpc(listener, service, &server, readiness, drain).await?)
+/// The condition that a role is built, as operators read it.
+fn starts(role: Role) -> &'static str {
+    match role {
+        Role::Metrics => "metrics starts",
+        Role::Flags => "flags starts",
+        Role::Tts => "tts starts",
+        Role::Chat => "chat starts",
+        Role::Gateway => "gateway starts",
+    }
 }
 
 async fn gateway(

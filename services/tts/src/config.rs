@@ -10,6 +10,7 @@ use troika_chassis::{
     config::{Problems, Validate},
     outbound::{BreakerConfig, RetryConfig},
 };
+use troika_evaluation::follow;
 
 use crate::{
     engine::{espeak, google},
@@ -41,6 +42,8 @@ pub struct Config {
     pub retry: RetryConfig,
     /// When a family of voices is left alone.
     pub breaker: BreakerConfig,
+    /// The flags role.
+    pub flags: follow::Config,
 }
 
 impl Default for Config {
@@ -60,6 +63,7 @@ impl Default for Config {
                 ..RetryConfig::default()
             },
             breaker: BreakerConfig::default(),
+            flags: follow::Config::default(),
         }
     }
 }
@@ -118,5 +122,6 @@ impl Validate for Config {
         self.quota.validate(&mut problems.at("quota"));
         self.retry.validate(&mut problems.at("retry"));
         self.breaker.validate(&mut problems.at("breaker"));
+        self.flags.validate(&mut problems.at("flags"));
     }
 }

@@ -11,6 +11,7 @@ use troika_chassis::{
     error::{Code, Error},
     lifecycle::{Drain, Hold},
 };
+use troika_evaluation::{built_in::TTS, follow::Flags};
 use troika_proto::tts::v1::{
     AudioFormat, Finished, ListVoicesRequest, ListVoicesResponse, Manner as WireManner,
     SpeakRequest, SpeechEvent, SynthesizeRequest, SynthesizeResponse, SynthesizeStreamRequest,
@@ -33,6 +34,7 @@ pub(crate) struct TtsService {
     pub(crate) ladder: Arc<Ladder>,
     pub(crate) config: Config,
     pub(crate) drain: Drain,
+    pub(crate) flags: Flags,
     /// A place for each session.
     pub(crate) places: Arc<Semaphore>,
 }
@@ -54,6 +56,14 @@ impl TtsService {
                 "server_shutdown",
                 "This server is shutting down. Please try again.",
             )));
+        }
+        // Percentages and lists are a matter of those who know the visitor; the kill switch is everybody's.
+        if self.flags.now().flag(TTS).is_some_and(|flag| !flag.enabled) {
+            return Err(Error::new(
+                Code::Unavailable,
+                "voice_off",
+                "The voice is switched off.",
+            ));
         }
         let permit = self.places.clone().try_acquire_owned().map_err(|_| {
             retry(Error::new(

@@ -12,6 +12,7 @@ use troika_chassis::{
     deps::Deps,
     server::GrpcService,
 };
+use troika_evaluation::follow::Flags;
 use troika_proto::tts::v1::{
     FILE_DESCRIPTOR_SET,
     tts_server::{SERVICE_NAME as TTS, TtsServer},
@@ -47,7 +48,13 @@ pub enum BuildError {
     /// Google's client cannot be made of what was configured.
     #[error("tts.google cannot be used")]
     Google(#[source] SetUpError),
+    /// The flags role's address cannot be used.
+    #[error("tts.flags.address cannot be called")]
+    FlagsAddress(#[source] http::uri::InvalidUri),
 }
+
+/// The file in the data folder that keeps the flags as they were last.
+const KEPT_FLAGS: &str = "flags.tts.json";
 
 /// The engines that can speak with this configuration on this machine, in the order in which they are
 /// asked. Runs espeak-ng once to see whether it is there.
@@ -100,7 +107,10 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         config.retry.clone(),
         &config.breaker,
     );
+    let kept = deps.data_dir.join(KEPT_FLAGS);
+    let flags = Flags::connect(&config.flags, kept).map_err(BuildError::FlagsAddress)?;
     let service = TtsService {
+        flags,
         ladder: Arc::new(ladder),
         places: Arc::new(Semaphore::new(config.max_sessions)),
         drain: deps.drain.clone(),

@@ -16,6 +16,7 @@ use troika_proto::chat::v1::{
 use uuid::Uuid;
 
 use crate::{
+    peers::tts::switched_off,
     question::{Question, Unchecked},
     turn::{Notice, Turns, running::Target},
 };
@@ -46,6 +47,7 @@ impl ChatStreamService {
                     answer.warnings.push(Notice::VoiceIncomplete.into());
                 }
             }
+            Err(status) if switched_off(&status) => {}
             Err(status) => {
                 warn!(code = ?status.code(), message = status.message(), "an answer is not spoken");
                 answer.warnings.push(Notice::VoiceUnavailable.into());
@@ -76,7 +78,8 @@ impl ChatStream for ChatStreamService {
         let sent = request.into_inner().question.unwrap_or_default();
         let mut question = Question::try_from(Unchecked::from(sent))?;
         // Spoken as one file, when it is whole.
-        let speak = std::mem::take(&mut question.speak);
+        question.whole = true;
+        let speak = self.turns.treatment(&question).speaks;
         let events = self.turns.start(question, context.clone()).await?;
         let mut answer = whole(events).await?;
         if speak {
@@ -104,6 +107,7 @@ impl From<QueryRequest> for Unchecked {
             name: sent.name,
             language: sent.language,
             enable_tts: sent.enable_tts,
+            client_address: sent.client_address,
         }
     }
 }

@@ -15,6 +15,7 @@ use troika_chassis::{
     channel::{ChannelConfig, channel, reach},
     config::{Problems, Validate},
     context::RequestContext,
+    error::Error,
 };
 use troika_proto::tts::v1::{
     AudioFormat, Manner, Sentence, Start, SynthesizeRequest, SynthesizeResponse,
@@ -156,6 +157,11 @@ impl Tts {
             .map_err(|_| Status::deadline_exceeded("the speech service took too long"))?
             .map(tonic::Response::into_inner)
     }
+}
+
+/// Whether the speech service speaks for nobody because people switched it off: no fault to tell of.
+pub(crate) fn switched_off(status: &Status) -> bool {
+    Error::from(status).reason() == "voice_off"
 }
 
 fn manner(language: &str) -> Manner {

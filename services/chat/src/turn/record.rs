@@ -1,25 +1,43 @@
-//! What a turn leaves behind: both messages in the history, one line in the log. Kept by a guard, so
-//! that a turn whose listener left is recorded too.
+//! What a turn leaves behind: both messages in the history, one line in the log, its outcome for the metrics. Kept by a
+//! guard, so that a turn whose listener left is recorded too.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{Span, info};
-use troika_chassis::lifecycle::Hold;
-use troika_proto::chat::v1::turn_event::Event;
+use troika_chassis::{
+    error::{Code, Error},
+    lifecycle::Hold,
+};
+use troika_evaluation::built_in::{STREAMING, TTS};
+use troika_proto::{
+    chat::v1::turn_event::Event,
+    metrics::v1::{Outcome as ToldOutcome, TurnOutcome},
+};
 use uuid::Uuid;
 
-use super::{running::Listed, voice::Heard};
+use super::{running::Listed, treatment::Treatment, voice::Heard};
 use crate::{
     history::{
         Message, Outcome, Sender,
         writer::{Saved, Writer},
     },
+    peers::metrics::Reporter,
     question::Question,
 };
+
+/// What stands behind a turn for as long as it lives.
+pub(super) struct Behind {
+    pub(super) writer: Writer,
+    pub(super) reporter: Reporter,
+    pub(super) listed: Listed,
+    pub(super) hold: Hold,
+}
 
 /// The record of one turn. Dropped before it is settled, it stores the partial answer as cancelled.
 pub(super) struct Record {
     writer: Writer,
+    reporter: Reporter,
+    pub(super) treatment: Treatment,
     /// The bot's message as it will be stored; its content is what was sent so far.
     message: Message,
     question: Option<Saved>,
@@ -37,14 +55,19 @@ pub(super) struct Record {
 impl Record {
     /// Submits the visitor's message and prepares the bot's.
     pub(super) fn open(
-        writer: Writer,
+        behind: Behind,
         question: &Question,
+        treatment: Treatment,
         turn: Uuid,
-        listed: Listed,
-        hold: Hold,
         started: Instant,
         span: Span,
     ) -> Self {
+        let Behind {
+            writer,
+            reporter,
+            listed,
+            hold,
+        } = behind;
         let message = |sender, content| Message {
             bot: question.bot,
             session: question.session.to_string(),
@@ -60,6 +83,8 @@ impl Record {
         Self {
             message: message(Sender::Bot, String::new()),
             writer,
+            reporter,
+            treatment,
             question: Some(asked),
             listed,
             _hold: hold,
@@ -127,8 +152,13 @@ impl Record {
             first_token_ms = self.first_token_ms,
             characters = self.message.content.chars().count(),
             tokens,
+            streaming = self.treatment.variant(STREAMING),
+            tts = self.treatment.variant(TTS),
             "turn ended"
         );
+        if self.treatment.reports {
+            self.reporter.tell(self.outcome(outcome, reason));
+        }
         let mut saved: Vec<Saved> = self.question.take().into_iter().collect();
         if !self.message.content.is_empty() {
             saved.push(self.writer.submit(self.message.clone()));
@@ -137,11 +167,69 @@ impl Record {
     }
 }
 
+impl Record {
+    fn outcome(&self, outcome: Outcome, reason: &str) -> TurnOutcome {
+        let (told, failure) = match outcome {
+            Outcome::Complete | Outcome::Truncated => (ToldOutcome::Success, ""),
+            Outcome::Stopped | Outcome::Cancelled => (ToldOutcome::Cancelled, ""),
+            Outcome::Failed => (ToldOutcome::Failure, reason),
+        };
+        TurnOutcome {
+            first_token: self
+                .first_token_ms
+                .and_then(|ms| Duration::from_millis(ms).try_into().ok()),
+            critical: failure == PANICKED,
+            ..told_outcome(told, failure, self.started, &self.treatment)
+        }
+    }
+}
+
+/// The failure of a turn whose code panicked: ours beyond doubt.
+const PANICKED: &str = "internal";
+
 impl Drop for Record {
     fn drop(&mut self) {
-        if !self.settled {
-            // The writer stores it whether or not anybody waits.
-            drop(self.settle(Outcome::Cancelled, "the listener left", None));
+        if self.settled {
+            return;
         }
+        // The writer stores it whether or not anybody waits.
+        drop(if std::thread::panicking() {
+            self.settle(Outcome::Failed, PANICKED, None)
+        } else {
+            self.settle(Outcome::Cancelled, "the listener left", None)
+        });
+    }
+}
+
+/// Tells of a turn that failed before its first event, by no fault of the visitor.
+pub(super) fn turned_down(
+    reporter: &Reporter,
+    treatment: &Treatment,
+    started: Instant,
+    error: &Error,
+) {
+    if treatment.reports {
+        reporter.tell(TurnOutcome {
+            critical: error.code() == Code::Internal,
+            ..told_outcome(ToldOutcome::Failure, error.reason(), started, treatment)
+        });
+    }
+}
+
+/// An outcome without its first token.
+fn told_outcome(
+    outcome: ToldOutcome,
+    failure: &str,
+    started: Instant,
+    treatment: &Treatment,
+) -> TurnOutcome {
+    let lasted = started.elapsed();
+    TurnOutcome {
+        started_at: SystemTime::now().checked_sub(lasted).map(Into::into),
+        outcome: outcome.into(),
+        failure: failure.to_owned(),
+        complete: lasted.try_into().ok(),
+        exposures: treatment.exposures.clone(),
+        ..TurnOutcome::default()
     }
 }

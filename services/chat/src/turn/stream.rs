@@ -19,6 +19,7 @@ use super::{
     Accepted, Turns,
     answer::Answer,
     conversation,
+    delivery::Delivery,
     events::{Events, Fault, Notice},
     voice::{self, Heard, Voice},
 };
@@ -95,7 +96,7 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
         }
         let history = conversation(gathered.history, id, history_messages as usize);
         let shown = gathered.passages.len().min(turns.in_prompt);
-        let mut voice = question.speak.then(|| {
+        let mut voice = (record.treatment.speaks && !question.whole).then(|| {
             let (sentences, sound) = turns.tts.speak(id, language, &request);
             Voice::new(language, sentences, sound, turns.tts.config.silence)
         });
@@ -109,6 +110,7 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
         };
 
         let mut answer = Answer::limited_to(characters as usize);
+        let mut delivery = Delivery::new(record.treatment.streams);
         let mut cut = false;
         let end = match unless(&ended, turns.ladder.answer(&ask).instrument(span.clone())).await {
             Err(ended) => End::Ended(ended),
@@ -138,10 +140,8 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
                     match delta {
                         Ok(Some(Ok(Delta::Text(piece)))) => {
                             let (content, full) = answer.push(&piece);
-                            if !content.is_empty() {
-                                record.sent(&content);
-                                if let Some(voice) = &mut voice { voice.say(&content); }
-                                yield number.next(Event::Text(Text { content }));
+                            if let Some(content) = delivery.push(content) {
+                                yield number.next(sent(&mut record, &mut voice, content));
                             }
                             if full {
                                 cut = true;
@@ -168,6 +168,10 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
             }
         };
 
+        // An answer that is not whole ends with what there is of it.
+        if !matches!(end, End::Finished { .. }) && let Some(content) = delivery.rest() {
+            yield number.next(sent(&mut record, &mut voice, content));
+        }
         let (reason, usage) = match end {
             End::Finished { reason, usage } => (reason, usage),
             End::Ended(Ended::Stopped) => (FinishReason::Stopped, None),
@@ -188,11 +192,12 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
             let ending = answer.finish();
             cut = ending.cut;
             suggestions = ending.suggestions;
-            if !ending.text.is_empty() {
-                record.sent(&ending.text);
-                if let Some(voice) = &mut voice { voice.say(&ending.text); }
-                yield number.next(Event::Text(Text { content: ending.text }));
+            if let Some(content) = delivery.push(ending.text) {
+                yield number.next(sent(&mut record, &mut voice, content));
             }
+        }
+        if let Some(content) = delivery.rest() {
+            yield number.next(sent(&mut record, &mut voice, content));
         }
         if reason == FinishReason::Stop && record.answer().is_empty() {
             for event in failed(&mut record, &config, Fault::AnswerIncomplete).await { yield number.next(event); }
@@ -271,6 +276,15 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
             _ => "The answer is complete.",
         }));
     }
+}
+
+/// Text that leaves now: noted, given to the voice, made an event.
+fn sent(record: &mut super::Record, voice: &mut Option<Voice>, content: String) -> Event {
+    record.sent(&content);
+    if let Some(voice) = voice {
+        voice.say(&content);
+    }
+    Event::Text(Text { content })
 }
 
 /// Stores the partial answer and returns the events that end a turn without a whole one.

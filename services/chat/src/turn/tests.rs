@@ -105,6 +105,8 @@ fn turns(limits: Limits, config: Config) -> Arc<Turns> {
         writer: Writer::start(store, drain.clone()),
         ladder: Ladder::new(&model::Config::default(), &embedder::tests::http()),
         tts: Tts::new(&peers::tts::Config::default()).unwrap(),
+        flags: Flags::fixed(troika_evaluation::built_in::flags()),
+        reporter: Reporter::start(&peers::metrics::Config::default(), drain.clone()).unwrap(),
         running: Running::default(),
         drain,
         config,

@@ -15,6 +15,7 @@ use troika_proto::{
 use troika_sentences::Segmenter;
 
 use super::events::Notice;
+use crate::peers::tts::switched_off;
 
 /// A turn that is being spoken. Dropping it cancels what is not spoken yet.
 pub(super) struct Voice {
@@ -104,6 +105,10 @@ impl Voice {
                     }
                 }
                 Some(Ok(Event::Finished(_))) => {
+                    self.over();
+                    return None;
+                }
+                Some(Err(status)) if switched_off(&status) => {
                     self.over();
                     return None;
                 }

@@ -10,6 +10,7 @@ use troika_chassis::config::Problems;
 use url::Url;
 
 use super::{Config, SHORTEST_SECRET};
+use crate::cli::Role;
 
 /// Long enough for a load balancer that probes every second or two to stop sending.
 const PRODUCTION_DRAIN_DELAY: Duration = Duration::from_secs(5);
@@ -36,20 +37,79 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
         "deadline",
         "must be longer than 0s, or every stop cuts every answer",
     );
-    let (chat, tts) = (config.chat.listen, config.tts.listen);
-    let gateway = config.gateway.address();
-    for (taken, by) in [(chat, "chat.listen"), (tts, "tts.listen")] {
-        problems.at("gateway").check(
-            gateway.port() == 0 || gateway != taken,
-            "port",
-            format!("{gateway} is what {by} takes: each role needs a port of its own"),
-        );
+    for (at, role) in Role::ALL.into_iter().enumerate() {
+        let listen = self::listen(config, role);
+        for other in &Role::ALL[..at] {
+            let (section, key) = place(role);
+            problems.at(section).check(
+                listen.port() == 0 || listen != self::listen(config, *other),
+                key,
+                format!(
+                    "{listen} is what {} takes: each role needs a port of its own",
+                    dotted(*other)
+                ),
+            );
+        }
     }
-    problems.at("tts").check(
-        tts.port() == 0 || tts != chat,
-        "listen",
-        format!("{tts} is what chat.listen takes: each role needs a port of its own"),
-    );
+}
+
+/// Where a role listens.
+pub(crate) fn listen(config: &Config, role: Role) -> SocketAddr {
+    match role {
+        Role::Metrics => config.metrics.listen,
+        Role::Flags => config.flags.listen,
+        Role::Tts => config.tts.listen,
+        Role::Chat => config.chat.listen,
+        Role::Gateway => config.gateway.address(),
+    }
+}
+
+/// A role listens there: those that call it from this process are told.
+pub(crate) fn bound(config: &mut Config, role: Role, listen: SocketAddr) {
+    match role {
+        Role::Metrics => config.metrics.listen = listen,
+        Role::Flags => config.flags.listen = listen,
+        Role::Tts => config.tts.listen = listen,
+        Role::Chat => config.chat.listen = listen,
+        Role::Gateway => config.gateway.port = listen.port(),
+    }
+    if let Some(address) = grpc_address(listen) {
+        for caller in callers(config, role) {
+            caller.clone_from(&address);
+        }
+    }
+}
+
+/// The settings that say where a role is called.
+fn callers(config: &mut Config, role: Role) -> Vec<&mut Url> {
+    match role {
+        Role::Metrics => vec![
+            &mut config.chat.metrics.address,
+            &mut config.flags.metrics.address,
+        ],
+        Role::Flags => vec![
+            &mut config.gateway.flags,
+            &mut config.chat.flags.address,
+            &mut config.tts.flags.address,
+        ],
+        Role::Tts => vec![&mut config.gateway.tts, &mut config.chat.tts.address],
+        Role::Chat => vec![&mut config.gateway.chat],
+        Role::Gateway => Vec::new(),
+    }
+}
+
+/// The section and the key that say where a role listens.
+fn place(role: Role) -> (&'static str, &'static str) {
+    match role {
+        Role::Gateway => (role.name(), "port"),
+        _ => (role.name(), "listen"),
+    }
+}
+
+/// The same with a dot in between.
+pub(crate) fn dotted(role: Role) -> String {
+    let (section, key) = place(role);
+    format!("{section}.{key}")
 }
 
 /// Fills in what follows from other sections where nothing was said.
@@ -64,18 +124,15 @@ pub(super) fn fill_in(config: &mut Config) {
     }
     fill_in_embeddings(&mut config.chat);
     // Whoever moves a role and says nothing else wants those that call it to follow.
-    let default = Config::default();
-    if config.gateway.chat == default.gateway.chat
-        && let Some(address) = grpc_address(config.chat.listen)
-    {
-        config.gateway.chat = address;
-    }
-    if let Some(address) = grpc_address(config.tts.listen) {
-        if config.gateway.tts == default.gateway.tts {
-            config.gateway.tts = address.clone();
-        }
-        if config.chat.tts.address == default.chat.tts.address {
-            config.chat.tts.address = address;
+    let mut default = Config::default();
+    for role in Role::ALL {
+        let Some(address) = grpc_address(listen(config, role)) else {
+            continue;
+        };
+        for (caller, default) in callers(config, role).into_iter().zip(callers(&mut default, role)) {
+            if caller == default {
+                caller.clone_from(&address);
+            }
         }
     }
 }

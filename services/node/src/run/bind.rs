@@ -5,35 +5,17 @@ use std::{io, net::SocketAddr};
 
 use tokio::net::TcpListener;
 
-use crate::exit::{Exit, Failure};
+use crate::{
+    cli::Role,
+    config::rules,
+    exit::{Exit, Failure},
+};
 
-/// Binds the chat role's address.
+/// Binds a role's address.
 ///
 /// # Errors
 /// When it is taken, not of this machine, or not allowed.
-pub(super) async fn chat(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let change = "TROIKA_CHAT__LISTEN=127.0.0.1:0 or chat.listen in troika.toml";
-    bind(address, "chat", change).await
-}
-
-/// Binds the speech role's address.
-///
-/// # Errors
-/// As [`chat`].
-pub(super) async fn tts(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let change = "TROIKA_TTS__LISTEN=127.0.0.1:0 or tts.listen in troika.toml";
-    bind(address, "tts", change).await
-}
-
-/// Binds the gateway's address.
-///
-/// # Errors
-/// As [`chat`].
-pub(super) async fn gateway(address: SocketAddr) -> Result<TcpListener, Failure> {
-    bind(address, "gateway", "PORT=0 or gateway.port in troika.toml").await
-}
-
-async fn bind(address: SocketAddr, role: &str, change: &str) -> Result<TcpListener, Failure> {
+pub(super) async fn bind(role: Role, address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         let port = address.port();
         let problem = match error.kind() {
@@ -48,12 +30,17 @@ async fn bind(address: SocketAddr, role: &str, change: &str) -> Result<TcpListen
             }
             _ => format!("{address} cannot be listened on: {error}"),
         };
+        let variable = match role {
+            Role::Gateway => "PORT=0".to_owned(),
+            _ => format!("TROIKA_{}__LISTEN=127.0.0.1:0", role.name().to_uppercase()),
+        };
         Failure::new(
             Exit::Failed,
-            format!("the {role} role cannot start: {problem}"),
+            format!("the {} role cannot start: {problem}", role.name()),
         )
         .with_detail(format!(
-            "set another address with {change} (port 0 takes a free one)"
+            "set another address with {variable} or {} in troika.toml (port 0 takes a free one)",
+            rules::dotted(role)
         ))
     })
 }
@@ -66,10 +53,12 @@ mod tests {
     async fn a_port_that_is_taken_is_named_with_the_variable_that_changes_it() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = taken.local_addr().unwrap();
-        for (failure, variable) in [
-            (gateway(address).await.unwrap_err(), "PORT="),
-            (chat(address).await.unwrap_err(), "TROIKA_CHAT__LISTEN="),
+        for (role, variable) in [
+            (Role::Gateway, "PORT="),
+            (Role::Chat, "TROIKA_CHAT__LISTEN="),
+            (Role::Flags, "flags.listen"),
         ] {
+            let failure = bind(role, address).await.unwrap_err();
             let text = failure.lines().collect::<Vec<_>>().join("\n");
             assert!(
                 text.contains(&format!("port {} is taken", address.port()))
@@ -82,7 +71,7 @@ mod tests {
 
     #[tokio::test]
     async fn port_0_takes_a_free_port() {
-        let listener = gateway(SocketAddr::from(([127, 0, 0, 1], 0)))
+        let listener = bind(Role::Gateway, SocketAddr::from(([127, 0, 0, 1], 0)))
             .await
             .unwrap();
         assert_ne!(listener.local_addr().unwrap().port(), 0);

@@ -7,6 +7,7 @@ use troika_tts::voices::EngineName;
 use url::Url;
 
 use crate::{
+    cli::Role,
     config::{Config, rules},
     connection_string,
     exit::Failure,
@@ -21,6 +22,8 @@ pub(super) struct Report {
     pub(super) gateway: Option<String>,
     pub(super) chat: Option<Chat>,
     pub(super) tts: Option<Tts>,
+    pub(super) flags: Option<String>,
+    pub(super) metrics: Option<String>,
 }
 
 /// The speech role and who speaks there.
@@ -61,21 +64,18 @@ impl Engine {
 impl Report {
     /// Describes a process by its configuration, whose addresses are the bound ones.
     /// Looks whether this machine has a voice.
-    pub(super) async fn new(
-        config: &Config,
-        runs_tts: bool,
-        runs_chat: bool,
-        runs_gateway: bool,
-    ) -> Self {
-        let voice = if runs_tts {
+    pub(super) async fn new(config: &Config, runs: impl Fn(Role) -> bool) -> Self {
+        let voice = if runs(Role::Tts) {
             troika_tts::engines(&config.tts).await
         } else {
             Vec::new()
         };
         Self {
-            gateway: runs_gateway.then(|| http(config.gateway.address())),
-            chat: runs_chat.then(|| Chat::new(config)),
-            tts: runs_tts.then(|| Tts::new(config, &voice)),
+            gateway: runs(Role::Gateway).then(|| http(config.gateway.address())),
+            chat: runs(Role::Chat).then(|| Chat::new(config)),
+            tts: runs(Role::Tts).then(|| Tts::new(config, &voice)),
+            flags: runs(Role::Flags).then(|| http(config.flags.listen)),
+            metrics: runs(Role::Metrics).then(|| http(config.metrics.listen)),
         }
     }
 
@@ -111,6 +111,12 @@ impl Report {
         if let Some(tts) = &self.tts {
             add("tts", &tts.address);
             add("voice", tts.voice.shown());
+        }
+        if let Some(flags) = &self.flags {
+            add("flags", flags);
+        }
+        if let Some(metrics) = &self.metrics {
+            add("metrics", metrics);
         }
         line
     }
@@ -202,6 +208,8 @@ mod tests {
             gateway: gateway.then(|| http(config.gateway.address())),
             chat: chat.then(|| Chat::new(config)),
             tts: None,
+            flags: None,
+            metrics: None,
         }
         .line()
     }

@@ -32,6 +32,12 @@ pub(crate) struct Args {
     /// The speech role's gRPC address; the configured one when absent
     #[arg(long, value_name = "ADDRESS")]
     tts: Option<String>,
+    /// The flags role's gRPC address; the configured one when absent
+    #[arg(long, value_name = "ADDRESS")]
+    flags: Option<String>,
+    /// The metrics role's gRPC address; the configured one when absent
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<String>,
     #[command(flatten)]
     target: Target,
 }
@@ -60,14 +66,15 @@ pub(super) async fn run(args: &Args, config: &Config) -> Result<(), Failure> {
     if asked(Role::Chat) {
         findings.extend(grpc(Role::Chat, &args.target.chat(config)?).await);
     }
-    if asked(Role::Tts) {
-        findings.extend(
-            grpc(
-                Role::Tts,
-                &Peer::at(Role::Tts, args.tts.as_deref(), config)?,
-            )
-            .await,
-        );
+    for (role, given) in [
+        (Role::Tts, &args.tts),
+        (Role::Flags, &args.flags),
+        (Role::Metrics, &args.metrics),
+    ] {
+        if asked(role) {
+            let peer = Peer::at(role, given.as_deref(), config)?;
+            findings.extend(grpc(role, &peer).await);
+        }
     }
     if asked(Role::Gateway) {
         let address = match &args.gateway {

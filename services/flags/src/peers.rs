@@ -1,0 +1,3 @@
+//! The roles that this one calls.
+
+pub(crate) mod metrics;
