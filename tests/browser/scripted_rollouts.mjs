@@ -15,7 +15,7 @@ export const CRITERIA = {
   rollbackErrorRate: 0.02,
   rollbackSuccessRate: 0.9,
   rollbackFirstTokenMs: 2000,
-  rollbackOverload: 0.05,
+  rollbackOverload: 0.01,
   minSamples: 300,
   confidence: 0.95,
   falseRollback: 0.01,
@@ -26,11 +26,11 @@ export const CRITERIA = {
 const STEPS = [
   [1, 2],
   [5, 4],
-  [10, 8],
-  [25, 8],
-  [50, 12],
-  [75, 12],
-  [90, 12],
+  [10, 6],
+  [25, 4],
+  [50, 4],
+  [75, 4],
+  [90, 4],
   [100, 24],
 ].map(([percentage, hours]) => ({ percentage, bakeSeconds: hours * 3600 }));
 
@@ -65,7 +65,7 @@ export function decision(verdict, reasons, changes = {}) {
   };
 }
 
-export const BAKING = decision("hold", [["baking", "The step has baked 1 h 20 min of at least 8 h"]]);
+export const BAKING = decision("hold", [["baking", "The step has baked 1 h 20 min of at least 4 h"]]);
 
 /** A rollout at its fourth step, 25 %, with good figures. */
 export function rollout(changes = {}) {
@@ -84,7 +84,7 @@ export function rollout(changes = {}) {
     startedBy: { name: "ada", reason: "Release 2.4.0" },
     lastDecision: BAKING,
     stalled: false,
-    note: "Advanced from 10 % to 25 %",
+    note: "advanced from 10 % to 25 %",
     revision: 7,
     ...rest,
   };

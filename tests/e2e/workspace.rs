@@ -5,27 +5,55 @@ use std::collections::BTreeSet;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Each crate with the crates of this workspace it may be built from. Nothing uses the binary.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("troika-proto", &[]),
     ("troika-chassis", &[]),
     ("troika-sentences", &[]),
+    ("troika-rollouts", &[]),
+    ("troika-evaluation", &["troika-proto", "troika-chassis"]),
     (
         "troika-chat",
-        &["troika-proto", "troika-chassis", "troika-sentences"],
+        &[
+            "troika-proto",
+            "troika-chassis",
+            "troika-sentences",
+            "troika-evaluation",
+        ],
     ),
     (
         "troika-tts",
-        &["troika-proto", "troika-chassis", "troika-sentences"],
+        &[
+            "troika-proto",
+            "troika-chassis",
+            "troika-sentences",
+            "troika-evaluation",
+        ],
     ),
-    ("troika-gateway", &["troika-proto", "troika-chassis"]),
+    (
+        "troika-flags",
+        &[
+            "troika-proto",
+            "troika-chassis",
+            "troika-evaluation",
+            "troika-rollouts",
+        ],
+    ),
+    ("troika-metrics", &["troika-proto", "troika-chassis"]),
+    (
+        "troika-gateway",
+        &["troika-proto", "troika-chassis", "troika-evaluation"],
+    ),
     ("troika-tests", &[]),
     (
         "troika",
         &[
             "troika-proto",
             "troika-chassis",
+            "troika-evaluation",
             "troika-chat",
             "troika-tts",
+            "troika-flags",
+            "troika-metrics",
             "troika-gateway",
         ],
     ),

@@ -150,9 +150,12 @@ pub fn flag(sent: wire::Flag) -> Result<Flag, Vec<Violation>> {
     let schedule = sent.schedule.map(|schedule| {
         let mut time = |name: &str, at: Option<Timestamp>| {
             at.and_then(|at| {
-                let time = SystemTime::try_from(at).ok();
+                let time = SystemTime::try_from(at).ok().filter(can_be_written);
                 if time.is_none() {
-                    fault(format!("schedule.{name}"), "is no time");
+                    fault(
+                        format!("schedule.{name}"),
+                        "must be a time from 1970 to 9999",
+                    );
                 }
                 time
             })
@@ -210,6 +213,14 @@ pub fn flag(sent: wire::Flag) -> Result<Flag, Vec<Violation>> {
 pub fn snapshot(sent: wire::Snapshot) -> Snapshot {
     let flags = sent.flags.into_iter().filter_map(|sent| flag(sent).ok());
     Snapshot::new(sent.revision, flags)
+}
+
+/// Whether RFC 3339 has four digits for the year, and so stores and clients can hold the time.
+fn can_be_written(time: &SystemTime) -> bool {
+    /// The first second of the year 10000.
+    const END: u64 = 253_402_300_800;
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .is_ok_and(|since| since.as_secs() < END)
 }
 
 impl From<FlagType> for wire::FlagType {

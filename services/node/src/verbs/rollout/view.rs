@@ -79,7 +79,7 @@ pub(super) fn block(rollout: &Rollout) -> String {
     }
     if let Some(decision) = &rollout.last_decision {
         lines.extend(figures(decision, &plan.criteria.unwrap_or_default()));
-        lines.push(format!("  {:<12}{}", verdict(decision), when(decision.at)));
+        lines.push(format!("  {:<14}{}", verdict(decision), when(decision.at)));
         lines.extend(reasons(decision).iter().map(|reason| format!("              {reason}")));
     }
     if !rollout.note.is_empty() {
