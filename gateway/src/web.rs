@@ -1,4 +1,4 @@
-//! The page and its assets, built into the binary. It must not know what is on the page.
+//! The pages and their assets, built into the binary. It must not know what is on a page.
 
 use axum::{
     body::Body,
@@ -7,13 +7,13 @@ use axum::{
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
     header::{
-        ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+        ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION,
         REFERRER_POLICY,
     },
 };
 use rust_embed::{Embed, EmbeddedFile};
 
-/// The page loads what this server gives it and nothing else, and no script stands in the page.
+/// A page loads what this server gives it and nothing else, and no script stands in the page.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
@@ -21,10 +21,16 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; i
 #[folder = "web/"]
 struct Assets;
 
-/// Serves `/` and every asset; whatever is neither is not found. Stands last, after all routes.
+/// Serves the pages and every asset; whatever is neither is not found. Stands last, after all routes.
 pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = match uri.path() {
         "/" => "index.html",
+        "/rollouts" => "rollouts/index.html",
+        // A page's links start where the page stands: one level deeper they would lead nowhere.
+        "/rollouts/" | "/rollouts/index.html" => {
+            let address = [(LOCATION, HeaderValue::from_static("../rollouts"))];
+            return (StatusCode::PERMANENT_REDIRECT, address).into_response();
+        }
         path => path.trim_start_matches('/'),
     };
     let Some(asset) = Assets::get(path) else {
@@ -97,6 +103,31 @@ fn content_type(asset: &EmbeddedFile) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    async fn get(path: &'static str) -> Response {
+        serve(Method::GET, Uri::from_static(path), HeaderMap::new()).await
+    }
+
+    #[tokio::test]
+    async fn both_pages_are_served_under_the_same_policy() {
+        for path in ["/", "/rollouts"] {
+            let response = get(path).await;
+            assert_eq!(response.status(), StatusCode::OK, "{path}");
+            assert_eq!(response.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
+            assert_eq!(response.headers()[CONTENT_SECURITY_POLICY], POLICY);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_below_a_page_leads_to_the_page() {
+        for path in ["/rollouts/", "/rollouts/index.html"] {
+            let response = get(path).await;
+            assert_eq!(response.status(), StatusCode::PERMANENT_REDIRECT, "{path}");
+            assert_eq!(response.headers()[LOCATION], "../rollouts");
+        }
+        let response = get("/rollouts/nothing.js").await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    }
 
     #[test]
     fn browsers_take_every_asset_for_what_it_is() {

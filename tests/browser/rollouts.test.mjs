@@ -182,8 +182,9 @@ test("stalled is an alert, and goes when data come", async () => {
   assert.match(await page.active.innerText(), /Stalled/);
   assert.match(await page.page.title(), /Stalled/);
   assert.deepEqual([...new Set(await page.figures.locator(".figure-mark").allInnerTexts())], ["No data"]);
-  await page.server.tell({ stalled: false, lastDecision: { ...BAKING, at: before(0) } });
+  await page.server.tell({ stalled: false });
   await page.alert.waitFor({ state: "detached" });
+  assert.match(await page.health.innerText(), /^Cannot be judged yet\. No turns were reported/);
 });
 
 test("a rollout rolled back says why, and offers nothing more", async () => {
@@ -200,6 +201,13 @@ test("a rollout rolled back says why, and offers nothing more", async () => {
   assert.equal(await page.steps.locator('[data-place="stopped"]').count(), 1);
   assert.equal(await page.page.getByText("Nothing is being rolled out.").isVisible(), true);
   assert.equal(await page.page.evaluate(() => window.troikaWatches.length), 0, "what has ended is not watched");
+});
+
+test("one that has ended keeps the decision that ended it in sight", async () => {
+  const bad = decision("roll_back", [["error_rate", "5.2 % fail; the limit is 2 %"]], { candidate: arm({ samples: 410, failures: 21 }) });
+  await open({ server: server({ rollouts: [rollout({ state: "rolled_back", percentage: 0, endedAt: before(0), lastDecision: null })], decisions: [bad, BAKING] }) });
+  await page.reads(page.health, /^Rolled back to 0 %\. 5\.2 % fail; the limit is 2 %\.$/);
+  assert.equal(await page.row("Error rate").locator(".figure-mark").innerText(), "Past the limit");
 });
 
 test("the history folds a run of the same decision into one line", async () => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before as beforeAll, test } from "node:test";
 import { launch } from "./page.mjs";
 import { RolloutsPage, readable } from "./rollouts_page.mjs";
-import { HOUR, ROLLOUT_ID, ScriptedRollouts, before, flag, problem, rollout } from "./scripted_rollouts.mjs";
+import { HOUR, ROLLOUT_ID, ScriptedRollouts, arm, before, decision, flag, problem, rollout } from "./scripted_rollouts.mjs";
 
 let browser;
 let page;
@@ -116,6 +116,8 @@ test("a step that awaits approval says where it leads, and is approved", async (
   await live({ server: server({ rollouts: [rollout({ state: "awaiting_approval", plan: { manualApproval: true } })] }) });
   assert.equal(readable(await page.health.innerText()), "Waits for your approval to go to 50 %.");
   assert.deepEqual(await page.actions(), { "Approve step": true, Pause: true, Resume: false, Abort: true });
+  await page.server.tell({ lastDecision: decision("hold", [["error_rate_not_shown", "3 % fail"]], { at: before(0), candidate: arm({ failures: 37 }) }) });
+  await page.reads(page.health, /^Waits for your approval to go to 50 %, and is not well\. 3 % fail\.$/);
   await page.button("Approve step").click();
   assert.match(readable(await page.dialog.innerText()), /It goes from 25 % to 50 %\./);
   await page.page.keyboard.type("Figures are fine");

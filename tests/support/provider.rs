@@ -166,9 +166,14 @@ pub enum Departure {
     Left(Instant),
 }
 
+/// Chooses a reply by what was asked.
+type Choose = Box<dyn Fn(&Asked) -> Reply + Send>;
+
 #[derive(Default)]
 struct Book {
     replies: VecDeque<Reply>,
+    /// Chooses in place of the list.
+    choose: Option<Choose>,
     asked: Vec<Asked>,
     departures: Vec<Departure>,
     embedded: usize,
@@ -191,10 +196,24 @@ impl Drop for Provider {
 impl Provider {
     /// Starts a provider that gives these replies, one a request; the last one again and again.
     pub async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
-        let book = Arc::new(Mutex::new(Book {
+        Self::serve(Book {
             replies: replies.into_iter().collect(),
             ..Book::default()
-        }));
+        })
+        .await
+    }
+
+    /// Starts a provider whose reply depends on what it is asked.
+    pub async fn choosing(choose: impl Fn(&Asked) -> Reply + Send + 'static) -> Self {
+        Self::serve(Book {
+            choose: Some(Box::new(choose)),
+            ..Book::default()
+        })
+        .await
+    }
+
+    async fn serve(book: Book) -> Self {
+        let book = Arc::new(Mutex::new(book));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let routes = Router::new()
@@ -273,12 +292,16 @@ async fn complete(
 ) -> Response {
     let reply = {
         let mut book = book.lock().unwrap();
-        book.asked.push(Asked {
+        let asked = Asked {
             headers,
             body,
             at: Instant::now(),
-        });
-        if book.replies.len() > 1 {
+        };
+        let chosen = book.choose.as_ref().map(|choose| choose(&asked));
+        book.asked.push(asked);
+        if chosen.is_some() {
+            chosen
+        } else if book.replies.len() > 1 {
             book.replies.pop_front()
         } else {
             book.replies.front().cloned()
