@@ -15,7 +15,7 @@ use http::{
 };
 use http_body_util::BodyExt as _;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::error::Category;
+use serde_json::{Value, error::Category};
 
 use crate::problem::{Detail, Problem};
 
@@ -173,9 +173,22 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
+/// Reads a value that stood in a body, and says where it does not fit.
+pub(crate) fn of_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| mismatch(&error.path().to_string(), error.inner()))
+}
+
 fn malformed(error: &serde_json::Error) -> Problem {
     let (line, column) = (error.line(), error.column());
+    let text = error.to_string();
     let message = match error.classify() {
+        _ if text.starts_with("recursion limit exceeded") => {
+            format!("The body is nested too deeply: see line {line}, column {column}.")
+        }
+        _ if text.starts_with("number out of range") => {
+            format!("The body has a number that is too large: see line {line}, column {column}.")
+        }
         Category::Eof if column == 0 => "The body is empty; send a JSON object.".to_owned(),
         Category::Eof => format!(
             "The body is not valid JSON: it ends too early, at line {line}, column {column}."
@@ -196,6 +209,17 @@ fn mismatch(field: &str, error: &serde_json::Error) -> Problem {
             "The body names a field twice.",
         );
     }
+    if let Some(missing) = text.strip_prefix("missing field `") {
+        let name = missing.split('`').next().unwrap_or_default();
+        let field = match field {
+            "" | "." => name.to_owned(),
+            parent => format!("{parent}.{name}"),
+        };
+        return wrong(&field, "any.required", format!("{field} is required"));
+    }
+    if text.starts_with("unknown field") {
+        return wrong(field, "any.unknown", format!("{field} is not known here"));
+    }
     // A field's own reader says "expected one of …"; serde_json adds where.
     let expected = text.rsplit("expected ").next().unwrap_or_default();
     let expected = expected.split(" at line ").next().unwrap_or_default();
@@ -209,7 +233,11 @@ fn mismatch(field: &str, error: &serde_json::Error) -> Problem {
         ("array.base", "a list")
     } else if expected.starts_with("f64") {
         ("number.base", "a number")
-    } else if expected.starts_with("one of ") {
+    } else if expected.starts_with("u32") || expected.starts_with("u64") {
+        ("number.integer", "a whole number that is not negative")
+    } else if expected.starts_with("a timestamp") {
+        ("date.base", "a time such as 2026-01-31T08:00:00Z")
+    } else if expected.starts_with("one of ") || expected.starts_with('`') {
         ("any.only", expected)
     } else {
         ("any.invalid", "of another type")
@@ -219,7 +247,12 @@ fn mismatch(field: &str, error: &serde_json::Error) -> Problem {
 
 fn wrong_type(field: &str, kind: &str, expected: &str) -> Problem {
     let subject = if field.is_empty() { "The body" } else { field };
-    let message = format!("{subject} must be {expected}");
+    wrong(field, kind, format!("{subject} must be {expected}"))
+}
+
+/// One field is wrong, and `message` says what to change.
+pub(crate) fn wrong(field: &str, kind: &str, message: impl Into<String>) -> Problem {
+    let message = message.into();
     Problem::new(
         StatusCode::BAD_REQUEST,
         "invalid_argument",

@@ -4,11 +4,80 @@
 use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, timeout};
-use tonic::{Code as GrpcCode, Response, Status};
-use troika_chassis::error::{Code, Error};
+use tonic::{Code as GrpcCode, Request, Response, Status};
+use troika_chassis::{
+    channel::reach,
+    context::RequestContext,
+    error::{Code, Error},
+};
 
 /// How much later than a role's own deadline a call is given up: the role's word for it is the better one.
 const DEADLINE_SLACK: Duration = Duration::from_millis(500);
+
+/// A role with its client, and how long it may take for a call.
+#[derive(Clone)]
+pub(crate) struct Peer<C> {
+    role: &'static str,
+    client: C,
+    deadline: Duration,
+}
+
+impl<C: Clone> Peer<C> {
+    /// Calls `role` through `client`.
+    pub(crate) fn new(role: &'static str, client: C, deadline: Duration) -> Self {
+        Self {
+            role,
+            client,
+            deadline,
+        }
+    }
+
+    /// Makes a unary call.
+    pub(crate) async fn ask<Q, A, F>(
+        &self,
+        context: &RequestContext,
+        question: Q,
+        call: impl Fn(C, Request<Q>) -> F,
+    ) -> Result<A, Error>
+    where
+        Q: Clone,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let answer = reach(|| {
+            let mut request = self.request(context, question.clone());
+            request.set_timeout(self.deadline);
+            call(self.client.clone(), request)
+        });
+        within(self.role, self.deadline, answer).await
+    }
+
+    /// Opens a stream and waits for what it tells first, so that whatever goes wrong until then is an error.
+    pub(crate) async fn open<Q, A, F>(
+        &self,
+        context: &RequestContext,
+        question: Q,
+        call: impl Fn(C, Request<Q>) -> F,
+    ) -> Result<(Option<A>, tonic::Streaming<A>), Error>
+    where
+        Q: Clone,
+        F: Future<Output = Result<Response<tonic::Streaming<A>>, Status>>,
+    {
+        let opening = async {
+            let opened =
+                reach(|| call(self.client.clone(), self.request(context, question.clone())));
+            let mut stream = opened.await?.into_inner();
+            let first = stream.message().await?;
+            Ok(Response::new((first, stream)))
+        };
+        within(self.role, self.deadline, opening).await
+    }
+
+    fn request<Q>(&self, context: &RequestContext, question: Q) -> Request<Q> {
+        let mut request = Request::new(question);
+        context.inject_metadata(request.metadata_mut());
+        request
+    }
+}
 
 /// A unary call whose `grpc-timeout` is `deadline`. tonic ends it there too, as "cancelled"; and
 /// where neither it nor the role does, the call is given up a little later.

@@ -2,18 +2,15 @@
 //! stop. What is wrong before a stream's first event is an HTTP error; afterwards the stream tells
 //! it ([`crate::stream`]). It must not know how a question is answered.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     Extension,
     body::Body,
-    extract::State,
-    response::{IntoResponse, Response},
+    extract::{ConnectInfo, State},
+    response::Response,
 };
-use http::{
-    HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE},
-};
+use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
 use tonic::transport::Channel;
 use troika_chassis::{
@@ -29,6 +26,7 @@ use crate::{
     body::{BodyLimits, Json},
     call::{late, refused, within},
     config::Config,
+    live,
     problem::{Detail, Problem, ProblemDocument},
     request::{Question, Stop},
     stream::EventBody,
@@ -73,6 +71,14 @@ impl axum::extract::FromRef<Chat> for BodyLimits {
     }
 }
 
+/// A question from where it was asked. No header is believed: the address is the connection's.
+fn asked(question: Question, client: SocketAddr) -> QueryRequest {
+    QueryRequest {
+        client_address: Some(client.ip().to_canonical().to_string()),
+        ..question.into()
+    }
+}
+
 /// Asks a question and streams the turn.
 ///
 /// The stream is `connected`, `status`, `metadata`, `text` any number of times with `audio` between, `suggestions`,
@@ -90,9 +96,10 @@ impl axum::extract::FromRef<Chat> for BodyLimits {
 pub(crate) async fn query_stream(
     State(chat): State<Chat>,
     Extension(context): Extension<RequestContext>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
     Json(question): Json<Question>,
 ) -> Result<Response, Problem> {
-    let question = QueryRequest::from(question);
+    let question = asked(question, client);
     let limit = chat.open_timeout;
     let deadline = Instant::now() + limit;
     let late = |_| late(CHAT, limit);
@@ -124,21 +131,7 @@ pub(crate) async fn query_stream(
             )
         })?;
     let body = EventBody::new(first, events, chat.heartbeat, &chat.drain);
-    Ok((
-        [
-            (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-            (
-                CACHE_CONTROL,
-                HeaderValue::from_static("no-cache, no-transform"),
-            ),
-            (
-                http::HeaderName::from_static("x-accel-buffering"),
-                HeaderValue::from_static("no"),
-            ),
-        ],
-        Body::new(body),
-    )
-        .into_response())
+    Ok(live::event_stream(Body::new(body)))
 }
 
 /// Asks a question and returns the whole answer.
@@ -153,14 +146,15 @@ pub(crate) async fn query_stream(
 pub(crate) async fn query(
     State(chat): State<Chat>,
     Extension(context): Extension<RequestContext>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
     Json(question): Json<Question>,
 ) -> Result<axum::Json<Answer>, Problem> {
     let _hold = chat.drain.hold("answer");
-    let asked = AnswerRequest {
-        question: Some(question.into()),
+    let whole = AnswerRequest {
+        question: Some(asked(question, client)),
     };
     let call = reach(|| {
-        let mut request = tonic::Request::new(asked.clone());
+        let mut request = tonic::Request::new(whole.clone());
         context.inject_metadata(request.metadata_mut());
         request.set_timeout(chat.answer_deadline);
         let mut client = chat.client.clone();

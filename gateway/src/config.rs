@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use troika_chassis::{
     channel::{ChannelConfig, check_address},
-    config::{Problems, Validate},
+    config::{Problems, Secret, Validate},
 };
 use url::Url;
 
@@ -29,6 +29,8 @@ pub struct Config {
     pub chat: Url,
     /// The speech role's gRPC address, as `chat`.
     pub tts: Url,
+    /// The flags role's gRPC address, as `chat`.
+    pub flags: Url,
     /// The connections to each of them.
     pub channel: ChannelConfig,
     /// The most a request's body may hold.
@@ -44,6 +46,8 @@ pub struct Config {
     pub write_timeout: Duration,
     /// Connections served at once; further ones wait in the listener's backlog.
     pub max_connections: usize,
+    /// Listeners to changes of flags (`/ofrep/v1/events`) at once.
+    pub max_listeners: usize,
     /// Silence on an event stream after which a comment is sent.
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
@@ -59,6 +63,13 @@ pub struct Config {
     /// How long the speech role may take for a text.
     #[serde(with = "humantime_serde")]
     pub speech_deadline: Duration,
+    /// How long the flags role may take for a call.
+    #[serde(with = "humantime_serde")]
+    pub flags_deadline: Duration,
+    /// What staff's tokens are signed with. Not of this section: the process hands it on. Without it nobody
+    /// is let in where a token is asked for.
+    #[serde(skip)]
+    pub jwt_secret: Secret,
     /// Addresses and networks that rate limits will exempt: a list, or one string with commas.
     #[serde(with = "networks")]
     pub rate_limit_ip_whitelist: Vec<IpNet>,
@@ -71,17 +82,21 @@ impl Default for Config {
             port: 5000,
             chat: local(50051),
             tts: local(50052),
+            flags: local(50053),
             channel: ChannelConfig::default(),
             body_limit: ByteSize::mib(1),
             body_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(60),
             max_connections: 10_000,
+            max_listeners: 1000,
             heartbeat: Duration::from_secs(15),
             open_timeout: Duration::from_secs(15),
             answer_deadline: Duration::from_secs(130),
             stop_deadline: Duration::from_secs(5),
             speech_deadline: Duration::from_secs(30),
+            flags_deadline: Duration::from_secs(5),
+            jwt_secret: Secret::default(),
             rate_limit_ip_whitelist: Vec::new(),
         }
     }
@@ -124,12 +139,16 @@ impl Validate for Config {
         }
         check_address(problems, "chat", &self.chat);
         check_address(problems, "tts", &self.tts);
+        check_address(problems, "flags", &self.flags);
         self.channel.validate(&mut problems.at("channel"));
         if self.body_limit.as_u64() == 0 {
             problems.push("body_limit", "must be more than nothing, such as 1 MiB");
         }
         if self.max_connections == 0 {
             problems.push("max_connections", "must be at least 1");
+        }
+        if self.max_listeners == 0 {
+            problems.push("max_listeners", "must be at least 1");
         }
         for (key, duration) in [
             ("body_timeout", self.body_timeout),
@@ -140,6 +159,7 @@ impl Validate for Config {
             ("answer_deadline", self.answer_deadline),
             ("stop_deadline", self.stop_deadline),
             ("speech_deadline", self.speech_deadline),
+            ("flags_deadline", self.flags_deadline),
         ] {
             if duration.is_zero() {
                 problems.push(key, "must be longer than nothing, such as 10s");

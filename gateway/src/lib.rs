@@ -5,17 +5,26 @@
 //! [`build`] makes a [`Service`] of a [`Config`]; [`serve`] serves it on a listener until the
 //! process drains.
 
+mod admin;
 mod answer;
 mod body;
 mod call;
 mod chat;
 mod config;
 mod data_url;
+mod etag;
 mod events;
+mod flags;
 mod health;
+mod live;
+mod moment;
+mod number;
+mod ofrep;
 mod openapi;
 mod problem;
+mod query;
 mod request;
+mod rollouts;
 mod server;
 mod speech;
 mod sse;
@@ -48,6 +57,9 @@ pub use crate::{
 /// The gRPC service whose health is the gateway's readiness.
 const CHAT_STREAM: &str = "troika.chat.v1.ChatStream";
 
+/// The file in the data folder that keeps the last flags across restarts.
+const KEPT_FLAGS: &str = "flags.gateway.json";
+
 /// A gateway that is ready to be served. While it lives it watches the health of the chat role.
 #[derive(Debug)]
 pub struct Service {
@@ -74,9 +86,10 @@ pub enum BuildError {
     Introspection(#[source] troika_chassis::server::ServeError),
 }
 
-/// Makes the gateway: its routes, its connections to chat and speech (which are opened when first
-/// needed) and the task that follows chat's health. It waits for nobody; `deps.readiness` tells when
-/// chat is there, without which nothing works. Without speech, text goes on. Must be called within a Tokio runtime.
+/// Makes the gateway: its routes, its connections to the other roles (which are opened when first
+/// needed) and the tasks that follow chat's health and the flags. It waits for nobody; `deps.readiness` tells when
+/// chat is there, without which nothing works. Without speech, text goes on; without the flags role, the flags stay as
+/// they were. Must be called within a Tokio runtime.
 ///
 /// # Errors
 /// When an address in `config` cannot be used, or gRPC descriptors cannot be read.
@@ -88,6 +101,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
         deps.drain.clone(),
     );
     let chat = chat::Chat::new(channel.clone(), &config, deps.drain.clone());
+    let flagged = flagged(&config, &deps)?;
     let condition = deps.readiness.condition("chat");
     let follower = AbortOnDropHandle::new(tokio::spawn(troika_chassis::health::follow(
         channel,
@@ -102,10 +116,26 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
         drain: deps.drain,
     };
     Ok(Service {
-        router: routes(chat, speech, health, introspection),
+        router: routes(chat, speech, flagged, health, introspection),
         config,
         follower,
     })
+}
+
+/// Everything about flags: their own routes, rollouts, and OFREP.
+fn flagged(config: &Config, deps: &Deps) -> Result<Router, BuildError> {
+    let channel = channel_to("flags", &config.flags, config)?;
+    let kept = deps.data_dir.join(KEPT_FLAGS);
+    let known = troika_evaluation::follow::Flags::follow(channel.clone(), kept);
+    let gatekeeper = admin::Gatekeeper::new(&config.jwt_secret);
+    let drain = || deps.drain.clone();
+    let flags = flags::Flags::new(channel.clone(), known.clone(), gatekeeper.clone(), config);
+    let rollouts = rollouts::Rollouts::new(channel, gatekeeper, config, drain());
+    let ofrep = ofrep::Ofrep::new(known, config, drain());
+    Ok(flags
+        .routes()
+        .merge(rollouts.routes())
+        .merge(ofrep.routes()))
 }
 
 /// Connections to a role, opened when they are first needed.
@@ -124,6 +154,7 @@ fn channel_to(role: &'static str, address: &Url, config: &Config) -> Result<Chan
 fn routes(
     chat: chat::Chat,
     speech: speech::Speech,
+    flagged: Router,
     health: health::Health,
     introspection: tonic::service::Routes,
 ) -> Router {
@@ -142,6 +173,7 @@ fn routes(
         .with_state(health);
     let routes = api
         .merge(voice)
+        .merge(flagged)
         .merge(probes)
         .layer(SetResponseHeaderLayer::if_not_present(
             CACHE_CONTROL,

@@ -4,10 +4,16 @@
 use axum::Router;
 use http::{HeaderValue, header::CONTENT_SECURITY_POLICY};
 use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa::OpenApi;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Described,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{answer, chat, events, health, problem, request, speech};
+use crate::{answer, chat, events, flags, health, ofrep, problem, request, rollouts, speech};
 
 /// Swagger UI styles elements inline and shows images from data URLs; scripts stay our own.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -26,6 +32,31 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
         chat::stop,
         speech::text_to_speech,
         speech::voices::voices,
+        flags::feature_flags,
+        flags::set_rollout,
+        flags::list,
+        flags::create,
+        flags::one,
+        flags::replace,
+        flags::delete,
+        flags::switch,
+        flags::all_changes,
+        flags::changes,
+        flags::restore,
+        flags::explain,
+        rollouts::list,
+        rollouts::start,
+        rollouts::one,
+        rollouts::pause,
+        rollouts::resume,
+        rollouts::abort,
+        rollouts::approve,
+        rollouts::set_step,
+        rollouts::decisions,
+        rollouts::watch,
+        ofrep::evaluate,
+        ofrep::evaluate_all,
+        ofrep::events,
         health::live,
         health::ready
     ),
@@ -39,6 +70,60 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
         speech::SpokenText,
         speech::voices::Voices,
         speech::voices::Voice,
+        flags::FeatureFlags,
+        flags::FeatureFlag,
+        flags::ToPercentage,
+        flags::PercentageSet,
+        flags::AllFlags,
+        flags::OneFlag,
+        flags::Done,
+        flags::Switch,
+        flags::Switched,
+        flags::Changes,
+        flags::Change,
+        flags::Author,
+        flags::Restore,
+        flags::Asker,
+        flags::Explanation,
+        flags::Evaluation,
+        flags::Step,
+        flags::schema::FlagToStore,
+        flags::schema::FlagDocument,
+        flags::schema::FlagType,
+        flags::schema::FlagVariant,
+        flags::schema::FlagRule,
+        flags::schema::FlagCondition,
+        flags::schema::FlagOperator,
+        flags::schema::FlagAbTest,
+        flags::schema::FlagShare,
+        flags::schema::FlagBucketing,
+        flags::schema::FlagBucketingMethod,
+        flags::schema::FlagSchedule,
+        rollouts::OneRollout,
+        rollouts::ManyRollouts,
+        rollouts::ToRollOut,
+        rollouts::Why,
+        rollouts::ToStep,
+        rollouts::Decisions,
+        rollouts::plan::Plan,
+        rollouts::plan::PlanStep,
+        rollouts::plan::Criteria,
+        rollouts::document::Rollout,
+        rollouts::document::Starter,
+        rollouts::document::Decision,
+        rollouts::document::Reason,
+        rollouts::document::Arm,
+        ofrep::answer::EvaluationRequest,
+        ofrep::answer::EvaluationSuccess,
+        ofrep::answer::FlagMetadata,
+        ofrep::answer::EvaluationFailure,
+        ofrep::answer::ErrorCode,
+        ofrep::answer::FlagAnswer,
+        ofrep::answer::Bulk,
+        ofrep::answer::BulkMetadata,
+        ofrep::answer::EventStream,
+        ofrep::answer::Endpoint,
+        ofrep::Refetch,
         problem::ProblemDocument,
         events::Connected,
         events::Status,
@@ -54,10 +139,33 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
     tags(
         (name = "chat", description = "Questions and answers"),
         (name = "speech", description = "Texts as sound"),
+        (name = "flags", description = "Who gets what; for admins, but for the first"),
+        (name = "rollouts", description = "Flags' percentages, advanced and rolled back by evidence; for admins"),
+        (name = "ofrep", description = "OpenFeature's remote evaluation protocol"),
         (name = "health", description = "For load balancers and orchestrators"),
-    )
+    ),
+    modifiers(&Admins)
 )]
 pub(crate) struct Document;
+
+/// Says how admins are known.
+struct Admins;
+
+impl Modify for Admins {
+    fn modify(&self, document: &mut Described) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some(
+                "A token of the role admin: `troika token --role admin`",
+            ))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("admin", SecurityScheme::Http(scheme));
+    }
+}
 
 /// Serves the document and its page.
 pub(crate) fn routes() -> Router {
@@ -84,6 +192,27 @@ mod tests {
             "/api/chat/stop",
             "/api/text-to-speech",
             "/api/tts/voices",
+            "/api/metrics/feature-flags",
+            "/api/metrics/feature-flags/rollout",
+            "/api/flags",
+            "/api/flags/{key}",
+            "/api/flags/{key}/switch",
+            "/api/flags/changes",
+            "/api/flags/{key}/changes",
+            "/api/flags/{key}/restore",
+            "/api/flags/{key}/explain",
+            "/api/rollouts",
+            "/api/rollouts/{id}",
+            "/api/rollouts/{id}/pause",
+            "/api/rollouts/{id}/resume",
+            "/api/rollouts/{id}/abort",
+            "/api/rollouts/{id}/approve",
+            "/api/rollouts/{id}/step",
+            "/api/rollouts/{id}/decisions",
+            "/api/rollouts/{id}/watch",
+            "/ofrep/v1/evaluate/flags/{key}",
+            "/ofrep/v1/evaluate/flags",
+            "/ofrep/v1/events",
             "/health",
             "/ready",
         ] {
@@ -123,5 +252,43 @@ mod tests {
             question["required"],
             serde_json::json!(["query", "chatbotId"])
         );
+    }
+
+    #[test]
+    fn every_schema_that_is_named_is_there() {
+        let document = serde_json::to_value(Document::openapi()).unwrap();
+        let text = document.to_string();
+        let mut named = text.split("#/components/schemas/").skip(1);
+        assert!(named.clone().count() > 50);
+        named.all(|rest| {
+            let name = rest.split('"').next().unwrap();
+            let found = document["components"]["schemas"].get(name).is_some();
+            assert!(found, "{name}");
+            found
+        });
+        assert_eq!(
+            document["components"]["securitySchemes"]["admin"]["scheme"],
+            "bearer"
+        );
+    }
+
+    #[test]
+    fn what_changes_flags_and_rollouts_says_that_it_is_for_admins() {
+        let document = serde_json::to_value(Document::openapi()).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        for (path, methods) in paths {
+            let guarded = path.starts_with("/api/flags")
+                || path.starts_with("/api/rollouts")
+                || path.ends_with("/rollout");
+            for (method, operation) in methods.as_object().unwrap() {
+                let says = operation.get("security").is_some();
+                assert_eq!(says, guarded, "{method} {path}");
+            }
+        }
+        let flag = &document["components"]["schemas"]["FlagToStore"];
+        assert!(flag.to_string().contains("expectedRevision"), "{flag}");
+        assert!(flag.to_string().contains("onVariant"), "{flag}");
+        let rollout = &document["components"]["schemas"]["Rollout"]["properties"];
+        assert_eq!(rollout["percentage"]["type"], "number");
     }
 }

@@ -100,6 +100,26 @@ impl Problem {
         self
     }
 
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The stable word.
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// What to change, for a person to read.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The first field that is wrong.
+    pub(crate) fn field(&self) -> Option<&str> {
+        self.details.first().map(|detail| detail.field.as_str())
+    }
+
     /// A handler broke. What broke stands in the log.
     pub(crate) fn internal() -> Self {
         Self::new(

@@ -2,7 +2,12 @@
 //! id or an email address may look like is chat's knowledge. No `Debug`: questions and visitors'
 //! details are personal and must not slip into a log.
 
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use troika_proto::chat::v1::{QueryRequest, StopRequest, stop_request::Target};
 use utoipa::ToSchema;
 
@@ -69,6 +74,7 @@ impl From<Question> for QueryRequest {
             name: question.name,
             language: question.language,
             enable_tts: question.enable_tts,
+            client_address: None,
         }
     }
 }
@@ -112,4 +118,31 @@ pub(crate) fn optional_text<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
+}
+
+/// An optional object. serde would take a list for it, field by field: an empty one for all that is absent.
+pub(crate) fn optional_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    deserializer.deserialize_any(OptionalObject(PhantomData))
+}
+
+struct OptionalObject<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OptionalObject<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a map")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Option<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields)).map(Some)
+    }
 }

@@ -2,9 +2,12 @@
 //! them go when the process drains. HTTP/1.1 and HTTP/2 with prior knowledge are served on one port.
 //! It must not know the routes.
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::Request};
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request},
+};
 use hyper::{body::Incoming, rt::Executor};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -74,11 +77,12 @@ pub async fn serve(
             () = drain.refusing() => break,
             accepted = accept(&listener, &slots) => accepted,
         };
-        let Some((stream, slot)) = accepted else {
+        let Some((stream, client, slot)) = accepted else {
             continue;
         };
         connections.spawn(connection(
             stream,
+            client,
             slot,
             Arc::clone(&builder),
             router.clone(),
@@ -138,10 +142,10 @@ where
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, slot)),
+        Ok((stream, client)) => Some((stream, client, slot)),
         Err(error) => {
             let of_the_client = matches!(
                 error.kind(),
@@ -165,6 +169,7 @@ struct Timeouts {
 
 async fn connection(
     stream: TcpStream,
+    client: SocketAddr,
     slot: OwnedSemaphorePermit,
     builder: Arc<auto::Builder<Streams>>,
     router: Router,
@@ -180,8 +185,9 @@ async fn connection(
     stream.set_write_timeout(Some(timeouts.write));
     let first_request = Arc::new(Notify::new());
     let arrived = Arc::clone(&first_request);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         arrived.notify_one();
+        request.extensions_mut().insert(ConnectInfo(client));
         router.clone().oneshot(request)
     });
     let io = TokioIo::new(Box::pin(stream));

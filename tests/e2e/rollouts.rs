@@ -52,7 +52,8 @@ async fn scripted() -> Provider {
         }
         steps.push(Step::Token("An ".into()));
         if question.contains("FAIL") {
-            steps.push(Step::Break);
+            // The token must be on its way before the connection breaks.
+            steps.extend([Step::Wait(Duration::from_millis(20)), Step::Break]);
             return Reply::Stream(steps);
         }
         let Reply::Stream(rest) = Reply::tokens(["answer."]) else {
@@ -271,7 +272,12 @@ async fn slow_first_tokens_of_the_candidate_are_rolled_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_that_hits_both_arms_holds_and_blames_nobody() {
-    let provider = Provider::start([Reply::Stream(vec![Step::Token("An ".into()), Step::Break])]).await;
+    let provider = Provider::start([Reply::Stream(vec![
+        Step::Token("An ".into()),
+        Step::Wait(Duration::from_millis(20)),
+        Step::Break,
+    ])])
+    .await;
     let troika = controlled().provider(&provider).start();
     let mut rollouts = RolloutsClient::connect(troika.flags().to_owned()).await.unwrap();
     let plan = Plan {

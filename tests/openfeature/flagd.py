@@ -37,7 +37,7 @@ def main(port, flag, count):
             cache=CacheType.DISABLED,
             deadline_ms=10_000,
         )
-        api.set_provider(provider, name)
+        api.set_provider_and_wait(provider, name)
         client = api.get_client(name)
         someone = EvaluationContext(targeting_key="someone", attributes={"plan": "gold", "age": 42})
         answers[name] = {

@@ -49,6 +49,7 @@ fn every_field_reaches_the_contract() {
             name: some("n"),
             language: some("l"),
             enable_tts: Some(true),
+            client_address: None,
         }
     );
 }
@@ -141,6 +142,7 @@ fn malformed_json_is_told_with_its_place() {
         ("{\"query\":\"4711\"} x", "line 1, column 18"),
         ("4711 oops", "line 1, column 6"),
         ("query=4711", "line 1, column 1"),
+        ("{\"query\":1e400}", "too large: see line 1, column 14"),
     ];
     for (json, place) in table {
         let problem = question(json).unwrap_err();

@@ -20,6 +20,7 @@ fn the_defaults_are_valid_and_survive_being_written_and_read() {
     assert_eq!(config.address().to_string(), "127.0.0.1:5000");
     assert_eq!(config.chat.as_str(), "http://127.0.0.1:50051/");
     assert_eq!(config.tts.as_str(), "http://127.0.0.1:50052/");
+    assert_eq!(config.flags.as_str(), "http://127.0.0.1:50053/");
     let written = serde_json::to_value(&config).unwrap();
     assert_eq!(read(written).unwrap(), config);
 }
@@ -62,8 +63,8 @@ fn the_whitelist_is_a_list_or_one_string_with_commas() {
 #[test]
 fn what_cannot_work_is_reported_all_together() {
     let config = read(serde_json::json!({
-        "chat": "ftp://chat", "tts": "http://tts/speech", "body_limit": "0 B", "max_connections": 0, "heartbeat": "0s",
-        "speech_deadline": "0s",
+        "chat": "ftp://chat", "tts": "http://tts/speech", "body_limit": "0 B", "max_connections": 0, "max_listeners": 0, "heartbeat": "0s",
+        "speech_deadline": "0s", "flags": "flags:1", "flags_deadline": "0s",
     }))
     .unwrap();
     let problems = problems(&config);
@@ -74,10 +75,13 @@ fn what_cannot_work_is_reported_all_together() {
     let expected = [
         "chat",
         "tts",
+        "flags",
         "body_limit",
         "max_connections",
+        "max_listeners",
         "heartbeat",
         "speech_deadline",
+        "flags_deadline",
     ];
     assert_eq!(keys, expected);
 }
@@ -91,7 +95,7 @@ fn the_address_of_a_role_is_a_place_and_nothing_more() {
             "an address without a user and a password",
         ),
     ] {
-        for role in ["chat", "tts"] {
+        for role in ["chat", "tts", "flags"] {
             let config = read(serde_json::json!({ role: address })).unwrap();
             assert_eq!(problems(&config), [format!("{role}: must be {problem}")]);
         }

@@ -12,6 +12,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -27,6 +28,7 @@ use troika_gateway::{Config, ServeError};
 use troika_proto::chat::v1::chat_stream_server::ChatStreamServer;
 
 mod chat;
+pub(crate) mod flags;
 pub(crate) mod speech;
 
 pub(crate) use chat::*;
@@ -44,6 +46,8 @@ pub(crate) struct House {
     pub(crate) health: tonic_health::server::HealthReporter,
     pub(crate) served: JoinHandle<Result<(), ServeError>>,
     chat: Mutex<Option<Runtime>>,
+    /// The data folder; it goes with the house.
+    _data: TempDir,
 }
 
 impl House {
@@ -71,6 +75,8 @@ impl House {
         let chat_address = listener.local_addr().unwrap();
         let mut config = Config {
             chat: format!("http://{chat_address}").parse().unwrap(),
+            // Nobody listens there, unless a test says otherwise.
+            flags: "http://127.0.0.1:1".parse().unwrap(),
             ..Config::default()
         };
         change(&mut config);
@@ -102,11 +108,12 @@ impl House {
             deadline: Duration::from_secs(1),
             force: Duration::from_secs(5),
         });
+        let data = tempfile::tempdir().unwrap();
         let deps = Deps {
             mongo: None,
             redis: None,
             max_message: 4 << 20,
-            data_dir: std::env::temp_dir(),
+            data_dir: data.path().to_owned(),
             readiness: Readiness::default(),
             drain: drain.clone(),
         };
@@ -121,6 +128,7 @@ impl House {
             health,
             served,
             chat: Mutex::new(Some(runtime)),
+            _data: data,
         }
     }
 

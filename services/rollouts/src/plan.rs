@@ -177,14 +177,22 @@ impl Criteria {
             ("falseRollback", self.false_rollback),
         ] {
             let open = rate > 0.0 && rate < 1.0;
-            faults.unless(open, format!("criteria.{field}"), "must be above 0 and below 1");
+            faults.unless(
+                open,
+                format!("criteria.{field}"),
+                "must be above 0 and below 1",
+            );
         }
         for (field, time) in [
             ("advanceFirstTokenMs", self.advance_first_token_ms),
             ("rollbackFirstTokenMs", self.rollback_first_token_ms),
         ] {
             let is_time = time > 0.0 && time.is_finite();
-            faults.unless(is_time, format!("criteria.{field}"), "must be a number of milliseconds above 0");
+            faults.unless(
+                is_time,
+                format!("criteria.{field}"),
+                "must be a number of milliseconds above 0",
+            );
         }
         for (fits, field, message) in [
             (
@@ -274,7 +282,14 @@ mod tests {
                 "criteria.window",
             ]
         );
-        assert!(!Plan { steps: Vec::new(), ..Plan::default() }.check().is_empty());
+        assert!(
+            !Plan {
+                steps: Vec::new(),
+                ..Plan::default()
+            }
+            .check()
+            .is_empty()
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::{Decision, Timing, Verdict};
+use crate::looks::Beginning;
 use crate::plan::Plan;
 
 /// What a rollout is doing.
@@ -265,6 +266,13 @@ impl Rollout {
                 .map_or(Duration::ZERO, |step| step.bake),
             step_age,
         }
+    }
+
+    /// From when on the newest figures are to be read: between half the criteria's window and all of it, never
+    /// before the step began.
+    pub fn figures_since(&self, now: SystemTime) -> SystemTime {
+        let age = since(self.step_started_at, now);
+        self.step_started_at + Beginning::at(age, self.plan.criteria.window).after
     }
 
     /// What follows from a decision. None: nothing but the decision itself changes.

@@ -6,8 +6,9 @@
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 use statrs::function::beta::{beta_reg, ln_beta};
 
-/// Halvings of an interval of rates: to 2⁻⁴⁰.
-const HALVINGS: u32 = 40;
+/// Halvings of an interval of rates at most, and the part of a bound that no longer matters.
+const HALVINGS: u32 = 60;
+const EXACT_TO: f64 = 1e-6;
 
 /// Fewest measurements of a mean before it has bounds at any look: they are asymptotic.
 pub(crate) const FEWEST_FOR_MEAN: u64 = 30;
@@ -39,7 +40,7 @@ pub(crate) struct Sample {
 /// logarithm*, 1970; composite hypotheses: Ramdas, Grünwald, Vovk, Shafer, *Game-theoretic statistics and safe
 /// anytime-valid inference*, 2023.
 pub(crate) fn ln_evidence(k: u64, n: u64, p0: f64) -> f64 {
-    if k == 0 || p0 >= 1.0 {
+    if k == 0 || p0.is_nan() || p0 >= 1.0 {
         return 0.0;
     }
     if p0 <= 0.0 {
@@ -154,7 +155,8 @@ pub(crate) fn mean_margin(sample: Sample, alpha: f64) -> Option<f64> {
 /// The mean that is not reached, with this confidence at this look: Student's one-sided bound (*The probable
 /// error of a mean*, 1908). Never below the mean itself; none without two measurements.
 pub(crate) fn mean_upper(sample: Sample, confidence: f64) -> Option<f64> {
-    if sample.count < 2 {
+    let possible = confidence > 0.0 && confidence < 1.0;
+    if sample.count < 2 || !possible {
         return None;
     }
     let freedom = sample.count as f64 - 1.0;
@@ -173,6 +175,9 @@ pub(crate) fn mean_upper(sample: Sample, confidence: f64) -> Option<f64> {
 /// The two sides of the place below which `holds` and above which it does not.
 fn halve(mut below: f64, mut above: f64, holds: impl Fn(f64) -> bool) -> (f64, f64) {
     for _ in 0..HALVINGS {
+        if above - below <= EXACT_TO * above {
+            break;
+        }
         let middle = below.midpoint(above);
         if holds(middle) {
             below = middle;

@@ -86,6 +86,7 @@ fn in_words(job: &str, engine: &Engine) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::cli::Role;
     use futures::executor::block_on;
 
     use super::*;
@@ -94,7 +95,7 @@ mod tests {
     #[test]
     fn what_is_embedded_says_how_to_change_it() {
         let text = text(
-            &block_on(Report::new(&Config::default(), false, true, true)),
+            &block_on(Report::new(&Config::default(), |role| matches!(role, Role::Chat | Role::Gateway))),
             "troika",
         );
         for part in [
@@ -112,7 +113,7 @@ mod tests {
     fn a_gateway_alone_tells_nothing_about_stores() {
         assert!(
             !text(
-                &block_on(Report::new(&Config::default(), false, false, true)),
+                &block_on(Report::new(&Config::default(), |role| role == Role::Gateway)),
                 "troika"
             )
             .contains("MONGODB_URI")

@@ -21,7 +21,15 @@ fn evidence_against_two_percent_is_as_computed_by_the_integral() {
         }
         ratio / weight
     };
-    for (k, n) in [(1, 10), (1, 1), (3, 4), (4, 4), (7, 100), (25, 500), (11, 500)] {
+    for (k, n) in [
+        (1, 10),
+        (1, 1),
+        (3, 4),
+        (4, 4),
+        (7, 100),
+        (25, 500),
+        (11, 500),
+    ] {
         let expected = integral(k, n);
         let found = evidence(k as u64, n as u64);
         assert!(
