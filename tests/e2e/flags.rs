@@ -35,7 +35,9 @@ pub(crate) fn author(name: &str) -> Author {
 }
 
 pub(crate) async fn flags_of(troika: &Troika) -> FlagsClient<Channel> {
-    FlagsClient::connect(troika.flags().to_owned()).await.unwrap()
+    FlagsClient::connect(troika.flags().to_owned())
+        .await
+        .unwrap()
 }
 
 /// All flags as whoever watches is told.
@@ -59,7 +61,12 @@ async fn switch(client: &mut FlagsClient<Channel>, key: &str, enabled: bool) -> 
         enabled,
         author: Some(author("tests")),
     };
-    client.switch_flag(request).await.unwrap().into_inner().stored
+    client
+        .switch_flag(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .stored
 }
 
 pub(crate) fn question(session: &str) -> Value {
@@ -125,14 +132,16 @@ async fn nobody_streams_at_0_everybody_at_100_and_at_25_those_of_their_bucket() 
     let turned_away = sessions.iter().find(|session| !is_in(&at_25, session));
     until_streams(troika.gateway(), turned_away.unwrap(), false).await;
     for session in &sessions {
-        assert_eq!(streams(troika.gateway(), session).await, is_in(&at_25, session));
+        assert_eq!(
+            streams(troika.gateway(), session).await,
+            is_in(&at_25, session)
+        );
     }
 
     // A hundred thousand by the flags that the role tells, before and after a restart, then at a half.
     let crowd: Vec<String> = (0..100_000).map(|n| format!("crowd-{n}")).collect();
-    let who = |snapshot: &Snapshot| -> Vec<bool> {
-        crowd.iter().map(|id| is_in(snapshot, id)).collect()
-    };
+    let who =
+        |snapshot: &Snapshot| -> Vec<bool> { crowd.iter().map(|id| is_in(snapshot, id)).collect() };
     let before = who(&at_25);
     let count = before.iter().filter(|is_in| **is_in).count();
     assert!((24_500..=25_500).contains(&count), "{count} of 100000");
@@ -142,7 +151,12 @@ async fn nobody_streams_at_0_everybody_at_100_and_at_25_those_of_their_bucket() 
     assert_eq!(who(&snapshot(&mut client).await), before);
     set(&mut client, "streaming", 50.0).await;
     let half = who(&snapshot(&mut client).await);
-    assert!(before.iter().zip(&half).all(|(before, half)| !before || *half));
+    assert!(
+        before
+            .iter()
+            .zip(&half)
+            .all(|(before, half)| !before || *half)
+    );
 }
 
 /// Every role in a process of its own.
@@ -166,11 +180,15 @@ async fn apart() -> Apart {
     let chat = sandbox.start_role("chat");
     let sandbox = sandbox.env("TROIKA_GATEWAY__CHAT", chat.chat());
     let gateway = sandbox.start_role("gateway");
-    until("the gateway is ready", Duration::from_secs(20), async || {
-        troika_tests::get(format!("{}/ready", gateway.gateway()))
-            .await
-            .is_ok_and(|answer| answer.status() == 200)
-    })
+    until(
+        "the gateway is ready",
+        Duration::from_secs(20),
+        async || {
+            troika_tests::get(format!("{}/ready", gateway.gateway()))
+                .await
+                .is_ok_and(|answer| answer.status() == 200)
+        },
+    )
     .await;
     Apart {
         sandbox,
@@ -200,10 +218,15 @@ async fn a_change_reaches_every_process_within_a_second() {
         let began = Instant::now();
         until_streams(apart.gateway.gateway(), &session, expected).await;
         until("the gateway knows", Duration::from_secs(20), async || {
-            told(&apart.gateway, "streaming").await["rolloutPercentage"].as_f64() == Some(percentage)
+            told(&apart.gateway, "streaming").await["rolloutPercentage"].as_f64()
+                == Some(percentage)
         })
         .await;
-        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            began.elapsed()
+        );
     }
 }
 
@@ -223,11 +246,15 @@ async fn while_the_flags_role_is_away_the_last_flags_hold_over_restarts_too() {
     let chat = apart.sandbox.start_role("chat");
     let sandbox = apart.sandbox.env("TROIKA_GATEWAY__CHAT", chat.chat());
     let gateway = sandbox.start_role("gateway");
-    until("the gateway is ready", Duration::from_secs(20), async || {
-        troika_tests::get(format!("{}/ready", gateway.gateway()))
-            .await
-            .is_ok_and(|answer| answer.status() == 200)
-    })
+    until(
+        "the gateway is ready",
+        Duration::from_secs(20),
+        async || {
+            troika_tests::get(format!("{}/ready", gateway.gateway()))
+                .await
+                .is_ok_and(|answer| answer.status() == 200)
+        },
+    )
     .await;
     assert!(!streams(gateway.gateway(), &session).await);
     assert_eq!(told(&gateway, "streaming").await["rolloutPercentage"], 0.0);
@@ -246,7 +273,10 @@ async fn without_the_voice_flag_there_is_text_alone_and_no_warning() {
     assert!(heard().await);
     let mut client = flags_of(&troika).await;
     assert!(switch(&mut client, "tts", false).await);
-    until("it is quiet", Duration::from_secs(10), async || !heard().await).await;
+    until("it is quiet", Duration::from_secs(10), async || {
+        !heard().await
+    })
+    .await;
     let spoken = troika_tests::http()
         .post(format!("{}/api/text-to-speech", troika.gateway()))
         .json(&json!({"text": "Hello."}));
@@ -259,7 +289,11 @@ async fn without_the_voice_flag_there_is_text_alone_and_no_warning() {
 }
 
 fn shown(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -273,7 +307,10 @@ async fn the_kill_switch_works_while_the_store_is_away_and_is_stored_when_it_is_
         .env("TROIKA_MONGODB__OPERATION_TIMEOUT", "500ms")
         .env("TROIKA_MONGODB__SERVER_SELECTION_TIMEOUT", "500ms");
     let on_mongo = |sandbox: Sandbox| {
-        sandbox.env("MONGODB_URI", format!("mongodb://127.0.0.1:{}/shop", mongodb.port))
+        sandbox.env(
+            "MONGODB_URI",
+            format!("mongodb://127.0.0.1:{}/shop", mongodb.port),
+        )
     };
     let flags_sandbox = on_mongo(crate::sandbox())
         .env("TROIKA_MONGODB__OPERATION_TIMEOUT", "500ms")
@@ -283,13 +320,23 @@ async fn the_kill_switch_works_while_the_store_is_away_and_is_stored_when_it_is_
         .env("TROIKA_CHAT__FLAGS__ADDRESS", flags.flags())
         .env("TROIKA_GATEWAY__FLAGS", flags.flags());
     let chat = sandbox.start_role("chat");
-    let gateway = sandbox.env("TROIKA_GATEWAY__CHAT", chat.chat()).start_role("gateway");
+    let gateway = sandbox
+        .env("TROIKA_GATEWAY__CHAT", chat.chat())
+        .start_role("gateway");
     let session = Uuid::new_v4().to_string();
     until_streams(gateway.gateway(), &session, true).await;
 
     mongodb.kill();
     let off = flags_sandbox
-        .command(&["flags", "off", "streaming", "--as", "ops", "--reason", "fire"])
+        .command(&[
+            "flags",
+            "off",
+            "streaming",
+            "--as",
+            "ops",
+            "--reason",
+            "fire",
+        ])
         .args(["--addr", flags.flags()])
         .output()
         .unwrap();
@@ -299,19 +346,26 @@ async fn the_kill_switch_works_while_the_store_is_away_and_is_stored_when_it_is_
 
     mongodb.restart_mongodb();
     let mut client = flags_of(&flags).await;
-    until("the switch is stored", Duration::from_secs(30), async || {
-        let request = ListChangesRequest {
-            key: "streaming".to_owned(),
-            ..ListChangesRequest::default()
-        };
-        match client.list_changes(request).await {
-            Ok(listed) => listed.into_inner().changes.iter().any(|change| {
-                change.after.as_ref().is_some_and(|after| !after.enabled)
-                    && change.author.as_ref().is_some_and(|author| author.reason == "fire")
-            }),
-            Err(_) => false,
-        }
-    })
+    until(
+        "the switch is stored",
+        Duration::from_secs(30),
+        async || {
+            let request = ListChangesRequest {
+                key: "streaming".to_owned(),
+                ..ListChangesRequest::default()
+            };
+            match client.list_changes(request).await {
+                Ok(listed) => listed.into_inner().changes.iter().any(|change| {
+                    change.after.as_ref().is_some_and(|after| !after.enabled)
+                        && change
+                            .author
+                            .as_ref()
+                            .is_some_and(|author| author.reason == "fire")
+                }),
+                Err(_) => false,
+            }
+        },
+    )
     .await;
     assert!(!streams(gateway.gateway(), &session).await);
 }
@@ -328,11 +382,24 @@ async fn two_replicas_on_one_store_agree_and_an_old_revision_is_refused() {
     let mut second = flags_of(&replicas[1]).await;
     set(&mut first, "streaming", 10.0).await;
     let began = Instant::now();
-    until("the other replica knows", Duration::from_secs(20), async || {
-        snapshot(&mut second).await.flag("streaming").unwrap().percentage == 10.0
-    })
+    until(
+        "the other replica knows",
+        Duration::from_secs(20),
+        async || {
+            snapshot(&mut second)
+                .await
+                .flag("streaming")
+                .unwrap()
+                .percentage
+                == 10.0
+        },
+    )
     .await;
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
 
     // Both change at once, again and again: every change is in the history, none twice.
     let changes = 20;
@@ -348,16 +415,25 @@ async fn two_replicas_on_one_store_agree_and_an_old_revision_is_refused() {
         writer.await.unwrap();
     }
     let listed = first
-        .list_changes(ListChangesRequest { limit: Some(500), ..ListChangesRequest::default() })
+        .list_changes(ListChangesRequest {
+            limit: Some(500),
+            ..ListChangesRequest::default()
+        })
         .await
         .unwrap()
         .into_inner()
         .changes;
     let revisions: Vec<u64> = listed.iter().map(|change| change.revision).collect();
-    let expected: Vec<u64> = (1..=2 * u64::try_from(changes).unwrap() + 1).rev().collect();
+    let expected: Vec<u64> = (1..=2 * u64::try_from(changes).unwrap() + 1)
+        .rev()
+        .collect();
     assert_eq!(revisions, expected);
 
-    let stale = snapshot(&mut first).await.flag("streaming").unwrap().clone();
+    let stale = snapshot(&mut first)
+        .await
+        .flag("streaming")
+        .unwrap()
+        .clone();
     set(&mut second, "streaming", 77.0).await;
     let request = UpdateFlagRequest {
         expected_revision: stale.revision,
@@ -374,16 +450,30 @@ async fn any_revision_can_be_restored_and_the_history_tells_who_and_why() {
     let mut client = flags_of(&troika).await;
     set(&mut client, "streaming", 10.0).await;
     set(&mut client, "streaming", 20.0).await;
-    let current = snapshot(&mut client).await.flag("streaming").unwrap().clone();
+    let current = snapshot(&mut client)
+        .await
+        .flag("streaming")
+        .unwrap()
+        .clone();
     let request = RestoreFlagRequest {
         key: "streaming".to_owned(),
         revision: 1,
         expected_revision: current.revision,
         author: Some(author("restorer")),
     };
-    let restored = client.restore_flag(request).await.unwrap().into_inner().flag.unwrap();
+    let restored = client
+        .restore_flag(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .flag
+        .unwrap();
     assert_eq!((restored.percentage, restored.revision), (10.0, 3));
-    let listed = client.list_changes(ListChangesRequest::default()).await.unwrap().into_inner();
+    let listed = client
+        .list_changes(ListChangesRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
     let newest = &listed.changes[0];
     assert_eq!(newest.author.as_ref().unwrap().name, "restorer");
     assert_eq!(newest.before.as_ref().unwrap().percentage, 20.0);
@@ -396,21 +486,51 @@ async fn hostile_input_gets_a_clear_error_and_changes_nothing() {
     let mut client = flags_of(&troika).await;
     let by = || Some(author("tests"));
     for percentage in [f64::NAN, f64::INFINITY, -1.0, 100.5, 1e300] {
-        let request = SetPercentageRequest { key: "streaming".to_owned(), percentage, author: by() };
+        let request = SetPercentageRequest {
+            key: "streaming".to_owned(),
+            percentage,
+            author: by(),
+        };
         let refused = client.set_percentage(request).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument);
-        assert!(refused.message().contains("from 0 to 100"), "{}", refused.message());
+        assert!(
+            refused.message().contains("from 0 to 100"),
+            "{}",
+            refused.message()
+        );
     }
     for key in ["__proto__", "", "constructor()", "no such flag", "\u{0}"] {
-        let request = SetPercentageRequest { key: key.to_owned(), percentage: 5.0, author: by() };
-        assert_eq!(client.set_percentage(request).await.unwrap_err().code(), Code::NotFound);
+        let request = SetPercentageRequest {
+            key: key.to_owned(),
+            percentage: 5.0,
+            author: by(),
+        };
+        assert_eq!(
+            client.set_percentage(request).await.unwrap_err().code(),
+            Code::NotFound
+        );
         let flag = Some((&Flag::boolean(key, "", 5.0)).into());
         let request = CreateFlagRequest { flag, author: by() };
-        assert_eq!(client.create_flag(request).await.unwrap_err().code(), Code::InvalidArgument);
+        assert_eq!(
+            client.create_flag(request).await.unwrap_err().code(),
+            Code::InvalidArgument
+        );
     }
-    let request = SetPercentageRequest { key: "streaming".to_owned(), percentage: 5.0, author: None };
+    let request = SetPercentageRequest {
+        key: "streaming".to_owned(),
+        percentage: 5.0,
+        author: None,
+    };
     let refused = client.set_percentage(request).await.unwrap_err();
-    assert!(refused.message().contains("author.name is required"), "{}", refused.message());
-    let listed = client.list_flags(ListFlagsRequest {}).await.unwrap().into_inner();
+    assert!(
+        refused.message().contains("author.name is required"),
+        "{}",
+        refused.message()
+    );
+    let listed = client
+        .list_flags(ListFlagsRequest {})
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((listed.revision, listed.flags.len()), (0, 4));
 }

@@ -80,13 +80,21 @@ async fn the_flagd_provider_decides_as_troika_does_remote_and_in_process() {
         off,
         of_type("greeting", FlagType::String, json!("hello"), json!("hi")),
         of_type("limit", FlagType::Number, json!(5), json!(1)),
-        of_type("theme", FlagType::Object, json!({"dark": true, "sizes": [1, 2]}), json!({})),
+        of_type(
+            "theme",
+            FlagType::Object,
+            json!({"dark": true, "size": "large"}),
+            json!({}),
+        ),
     ] {
         create(&mut client, &by, &flag).await;
     }
 
     let port = troika.flags().rsplit(':').next().unwrap().to_owned();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/openfeature/flagd.py");
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/openfeature/flagd.py"
+    );
     let visitors = VISITORS.to_string();
     let run = tokio::task::spawn_blocking(move || {
         Command::new(tools().join("venv/bin/python"))
@@ -95,9 +103,8 @@ async fn the_flagd_provider_decides_as_troika_does_remote_and_in_process() {
             .unwrap()
     });
     let run = run.await.unwrap();
-    let answers: Value = serde_json::from_slice(&run.stdout).unwrap_or_else(|error| {
-        panic!("{error}: {}", String::from_utf8_lossy(&run.stderr))
-    });
+    let answers: Value = serde_json::from_slice(&run.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&run.stderr)));
 
     let snapshot = snapshot(&mut client).await;
     let expected: Vec<bool> = (0..VISITORS)
@@ -119,15 +126,23 @@ async fn the_flagd_provider_decides_as_troika_does_remote_and_in_process() {
             ("text", json!("hello"), Value::Null),
             ("number", json!(5.0), Value::Null),
             ("whole", json!(5), Value::Null),
-            ("object", json!({"dark": true, "sizes": [1, 2]}), Value::Null),
+            (
+                "object",
+                json!({"dark": true, "size": "large"}),
+                Value::Null,
+            ),
             ("off", json!(false), Value::Null),
             ("rule", json!("yes"), Value::Null),
             ("missing", json!(true), json!("FLAG_NOT_FOUND")),
             ("mistaken", json!(true), json!("TYPE_MISMATCH")),
         ] {
             let found = &said[what];
-            let same = found["value"] == value || found["value"].as_f64() == value.as_f64().or(Some(f64::NAN));
-            assert!(same && found["error"] == error, "{resolver} {what}: {found}");
+            let same = found["value"] == value
+                || found["value"].as_f64() == value.as_f64().or(Some(f64::NAN));
+            assert!(
+                same && found["error"] == error,
+                "{resolver} {what}: {found}"
+            );
         }
     }
 }

@@ -45,7 +45,11 @@ fn controlled() -> Sandbox {
 /// The provider does as the question says.
 async fn scripted() -> Provider {
     Provider::choosing(|asked| {
-        let question = asked.messages().pop().map(|(_, text)| text).unwrap_or_default();
+        let question = asked
+            .messages()
+            .pop()
+            .map(|(_, text)| text)
+            .unwrap_or_default();
         let mut steps = Vec::new();
         if question.contains("SLOW") {
             steps.push(Step::Wait(Duration::from_millis(2500)));
@@ -82,7 +86,13 @@ async fn start(client: &mut RolloutsClient<Channel>, plan: Plan) -> Rollout {
         author: Some(author("tests")),
         override_rejection: false,
     };
-    client.start_rollout(request).await.unwrap().into_inner().rollout.unwrap()
+    client
+        .start_rollout(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .rollout
+        .unwrap()
 }
 
 async fn rollout(client: &mut RolloutsClient<Channel>, id: &str) -> Option<Rollout> {
@@ -109,7 +119,12 @@ fn question(query: &str, session: &str) -> Value {
 }
 
 /// Asks for both arms at once: four of five for the candidate, with what each candidate asks.
-async fn drive(gateway: &str, percentage: f64, turns: usize, query: impl Fn(usize) -> &'static str) {
+async fn drive(
+    gateway: &str,
+    percentage: f64,
+    turns: usize,
+    query: impl Fn(usize) -> &'static str,
+) {
     let questions = (0..turns).filter_map(|turn| {
         let is_in = turn % 5 != 0;
         let session = session(percentage, is_in)?;
@@ -132,7 +147,11 @@ async fn until_over(
 ) -> Rollout {
     let began = Instant::now();
     loop {
-        assert!(began.elapsed() < PATIENCE, "{:#?}", rollout(client, id).await);
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{:#?}",
+            rollout(client, id).await
+        );
         let Some(now) = rollout(client, id).await else {
             continue;
         };
@@ -152,16 +171,28 @@ async fn percentages(client: &mut FlagsClient<Channel>, id: &str) -> Vec<f64> {
         limit: Some(500),
         before_revision: None,
     };
-    let changes = client.list_changes(request).await.unwrap().into_inner().changes;
-    let of_it = changes.into_iter().rev().filter(|change| change.rollout_id == id);
-    of_it.filter_map(|change| Some(change.after?.percentage)).collect()
+    let changes = client
+        .list_changes(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .changes;
+    let of_it = changes
+        .into_iter()
+        .rev()
+        .filter(|change| change.rollout_id == id);
+    of_it
+        .filter_map(|change| Some(change.after?.percentage))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_good_candidate_goes_all_the_way_to_100() {
     let provider = scripted().await;
     let troika = controlled().provider(&provider).start();
-    let mut rollouts = RolloutsClient::connect(troika.flags().to_owned()).await.unwrap();
+    let mut rollouts = RolloutsClient::connect(troika.flags().to_owned())
+        .await
+        .unwrap();
     let all = [1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 100.0];
     let plan = Plan {
         steps: steps(&all.map(|percentage| (percentage, 500))),
@@ -174,9 +205,20 @@ async fn a_good_candidate_goes_all_the_way_to_100() {
     assert_eq!(percentages(&mut flags, &started.id).await, all);
 
     // Each advance stands on its figures: about 300 clean samples at least.
-    let request = ListDecisionsRequest { id: started.id, limit: Some(500) };
-    let decisions = rollouts.list_decisions(request).await.unwrap().into_inner().decisions;
-    let advances: Vec<_> = decisions.iter().filter(|decision| decision.verdict == 1).collect();
+    let request = ListDecisionsRequest {
+        id: started.id,
+        limit: Some(500),
+    };
+    let decisions = rollouts
+        .list_decisions(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .decisions;
+    let advances: Vec<_> = decisions
+        .iter()
+        .filter(|decision| decision.verdict == 1)
+        .collect();
     assert_eq!(advances.len(), all.len());
     for decision in advances {
         let candidate = decision.candidate.as_ref().unwrap();
@@ -199,10 +241,20 @@ async fn five_per_cent_errors_from_the_third_step_on_are_rolled_back_in_every_pr
         .env("TROIKA_CHAT__FLAGS__ADDRESS", flags.flags())
         .env("TROIKA_GATEWAY__FLAGS", flags.flags());
     let chat = sandbox.start_role("chat");
-    let gateway = sandbox.env("TROIKA_GATEWAY__CHAT", chat.chat()).start_role("gateway");
-    let mut rollouts = RolloutsClient::connect(flags.flags().to_owned()).await.unwrap();
+    let gateway = sandbox
+        .env("TROIKA_GATEWAY__CHAT", chat.chat())
+        .start_role("gateway");
+    let mut rollouts = RolloutsClient::connect(flags.flags().to_owned())
+        .await
+        .unwrap();
     let plan = Plan {
-        steps: steps(&[(5.0, 500), (10.0, 500), (25.0, 500), (50.0, 500), (100.0, 500)]),
+        steps: steps(&[
+            (5.0, 500),
+            (10.0, 500),
+            (25.0, 500),
+            (50.0, 500),
+            (100.0, 500),
+        ]),
         ..Plan::default()
     };
     let started = start(&mut rollouts, plan).await;
@@ -220,14 +272,25 @@ async fn five_per_cent_errors_from_the_third_step_on_are_rolled_back_in_every_pr
     assert_eq!(over.state(), RolloutState::RolledBack, "{over:#?}");
     assert_eq!((over.step, over.percentage), (2, 0.0));
     let decision = over.last_decision.unwrap();
-    assert!(decision.reasons.iter().any(|reason| reason.code == "error_rate"), "{decision:#?}");
+    assert!(
+        decision
+            .reasons
+            .iter()
+            .any(|reason| reason.code == "error_rate"),
+        "{decision:#?}"
+    );
     let mut client = flags_of(&flags).await;
-    assert_eq!(percentages(&mut client, &started.id).await, [5.0, 10.0, 25.0, 0.0]);
+    assert_eq!(
+        percentages(&mut client, &started.id).await,
+        [5.0, 10.0, 25.0, 0.0]
+    );
 
     // In effect at chat and at the gateway: whoever streamed before gets one piece now.
     let was_in = question("Why?", &session(5.0, true).unwrap());
     until("chat knows", Duration::from_secs(10), async || {
-        try_ask(gateway.gateway(), &was_in).await.is_some_and(|events| texts(&events).len() == 1)
+        try_ask(gateway.gateway(), &was_in)
+            .await
+            .is_some_and(|events| texts(&events).len() == 1)
     })
     .await;
     let told = troika_tests::get(format!("{}/api/metrics/feature-flags", gateway.gateway()));
@@ -249,7 +312,10 @@ async fn five_per_cent_errors_from_the_third_step_on_are_rolled_back_in_every_pr
     };
     let refused = rollouts.start_rollout(again.clone()).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::Aborted, "{refused:?}");
-    let by_a_person = StartRolloutRequest { override_rejection: true, ..again };
+    let by_a_person = StartRolloutRequest {
+        override_rejection: true,
+        ..again
+    };
     rollouts.start_rollout(by_a_person).await.unwrap();
 }
 
@@ -257,16 +323,30 @@ async fn five_per_cent_errors_from_the_third_step_on_are_rolled_back_in_every_pr
 async fn slow_first_tokens_of_the_candidate_are_rolled_back() {
     let provider = scripted().await;
     let troika = controlled().provider(&provider).start();
-    let mut rollouts = RolloutsClient::connect(troika.flags().to_owned()).await.unwrap();
+    let mut rollouts = RolloutsClient::connect(troika.flags().to_owned())
+        .await
+        .unwrap();
     let plan = Plan {
         steps: steps(&[(10.0, 500), (100.0, 500)]),
         ..Plan::default()
     };
     let started = start(&mut rollouts, plan).await;
-    let over = until_over(&mut rollouts, troika.gateway(), &started.id, |_, _| "SLOW, please").await;
+    let over = until_over(
+        &mut rollouts,
+        troika.gateway(),
+        &started.id,
+        |_, _| "SLOW, please",
+    )
+    .await;
     assert_eq!(over.state(), RolloutState::RolledBack, "{over:#?}");
     let decision = over.last_decision.unwrap();
-    assert!(decision.reasons.iter().any(|reason| reason.code == "first_token"), "{decision:#?}");
+    assert!(
+        decision
+            .reasons
+            .iter()
+            .any(|reason| reason.code == "first_token"),
+        "{decision:#?}"
+    );
     assert!(decision.candidate.unwrap().first_token_ms.unwrap() > 2400.0);
 }
 
@@ -279,7 +359,9 @@ async fn an_outage_that_hits_both_arms_holds_and_blames_nobody() {
     ])])
     .await;
     let troika = controlled().provider(&provider).start();
-    let mut rollouts = RolloutsClient::connect(troika.flags().to_owned()).await.unwrap();
+    let mut rollouts = RolloutsClient::connect(troika.flags().to_owned())
+        .await
+        .unwrap();
     let plan = Plan {
         steps: steps(&[(50.0, 500), (100.0, 500)]),
         ..Plan::default()
@@ -289,7 +371,10 @@ async fn an_outage_that_hits_both_arms_holds_and_blames_nobody() {
         let now = rollout(client, &started.id).await.unwrap();
         assert_eq!(now.state(), RolloutState::Running, "{now:#?}");
         let decision = now.last_decision.unwrap_or_default();
-        decision.reasons.iter().any(|reason| reason.code == "both_arms")
+        decision
+            .reasons
+            .iter()
+            .any(|reason| reason.code == "both_arms")
     };
     let began = Instant::now();
     // Both arms alike: half of those asked are the candidate's.
@@ -320,7 +405,10 @@ async fn cluster() -> Cluster {
     let metrics = plain.start_role("metrics");
     let to_metrics = Proxy::to_url(metrics.metrics()).await;
     let on_mongo = controlled()
-        .env("MONGODB_URI", format!("mongodb://127.0.0.1:{}/shop", mongodb.port))
+        .env(
+            "MONGODB_URI",
+            format!("mongodb://127.0.0.1:{}/shop", mongodb.port),
+        )
         .env("TROIKA_MONGODB__OPERATION_TIMEOUT", "1s")
         .env("TROIKA_MONGODB__SERVER_SELECTION_TIMEOUT", "1s")
         .env("TROIKA_FLAGS__METRICS__ADDRESS", to_metrics.url());
@@ -331,7 +419,9 @@ async fn cluster() -> Cluster {
         .env("TROIKA_CHAT__FLAGS__ADDRESS", replicas[1].flags())
         .env("TROIKA_GATEWAY__FLAGS", replicas[1].flags());
     let chat = plain.start_role("chat");
-    let gateway = plain.env("TROIKA_GATEWAY__CHAT", chat.chat()).start_role("gateway");
+    let gateway = plain
+        .env("TROIKA_GATEWAY__CHAT", chat.chat())
+        .start_role("gateway");
     Cluster {
         sandbox: on_mongo,
         replicas,
@@ -346,7 +436,9 @@ async fn cluster() -> Cluster {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_dies_no_step_is_skipped_and_none_repeated() {
     let mut cluster = cluster().await;
-    let mut rollouts = RolloutsClient::connect(cluster.replicas[1].flags().to_owned()).await.unwrap();
+    let mut rollouts = RolloutsClient::connect(cluster.replicas[1].flags().to_owned())
+        .await
+        .unwrap();
     let all = [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0];
     let plan = Plan {
         steps: steps(&all.map(|percentage| (percentage, 300))),
@@ -390,7 +482,9 @@ async fn whatever_dies_no_step_is_skipped_and_none_repeated() {
     reached(&mut rollouts, 2).await;
     cluster.replicas[0] = cluster.sandbox.start_role("flags");
     cluster.replicas[1].signal("STOP");
-    let mut other = RolloutsClient::connect(cluster.replicas[0].flags().to_owned()).await.unwrap();
+    let mut other = RolloutsClient::connect(cluster.replicas[0].flags().to_owned())
+        .await
+        .unwrap();
     reached(&mut other, 3).await;
     // Back from a long sleep it still believes that it judges: the log knows better.
     cluster.replicas[1].signal("CONT");
@@ -404,7 +498,9 @@ async fn whatever_dies_no_step_is_skipped_and_none_repeated() {
     cluster.to_metrics.open();
     reached(&mut rollouts, 7).await;
     until("the rollout is over", PATIENCE, async || {
-        rollout(&mut rollouts, &id).await.is_some_and(|now| now.state() == RolloutState::Completed)
+        rollout(&mut rollouts, &id)
+            .await
+            .is_some_and(|now| now.state() == RolloutState::Completed)
     })
     .await;
     turns.abort();

@@ -142,8 +142,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
 
     let kept = deps.data_dir.join(KEPT_FLAGS);
     let flags = Flags::connect(&config.flags, kept).map_err(BuildError::FlagsAddress)?;
-    let reporter = Reporter::start(&config.metrics, deps.drain.clone())
-        .map_err(BuildError::MetricsAddress)?;
+    let reporter =
+        Reporter::start(&config.metrics, deps.drain.clone()).map_err(BuildError::MetricsAddress)?;
     let turns = Arc::new(Turns {
         bots: bots.clone(),
         messages: messages.clone(),

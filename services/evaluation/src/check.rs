@@ -20,6 +20,10 @@ const MAX_CONDITIONS: usize = 20;
 const MAX_VALUES: usize = 1000;
 /// Largest value, as JSON, in bytes.
 const MAX_VALUE: usize = 16 * 1024;
+/// How deep a value may be nested. Protobuf's own limit is not far above, and stands in no client's words.
+const DEEPEST: usize = 20;
+/// Keys that are words of the HTTP interface.
+const RESERVED: [&str; 1] = ["changes"];
 /// Weights add up to at most this, as flagd demands of `fractional`.
 const MAX_WEIGHTS: u64 = i32::MAX as u64;
 
@@ -98,6 +102,13 @@ impl Faults {
                 format!("must begin with a letter and hold at most {MAX_NAME} letters, digits, `.`, `_` and `-`"),
             );
         }
+        if RESERVED.contains(&key) {
+            self.add(
+                "key",
+                "any.invalid",
+                "is a reserved word: choose another one",
+            );
+        }
     }
 
     fn text(&mut self, field: &str, text: &str, most: usize) {
@@ -170,6 +181,12 @@ impl Faults {
                     &field,
                     "any.only",
                     format!("the value must be a {}", flag.kind.name()),
+                );
+            } else if is_deeper(&variant.value, DEEPEST) {
+                self.add(
+                    &field,
+                    "any.max",
+                    format!("the value must be nested at most {DEEPEST} deep"),
                 );
             } else if weighs(&variant.value) > MAX_VALUE {
                 self.add(
@@ -277,6 +294,17 @@ impl Faults {
                 format!("weights must add up to 1 to {MAX_WEIGHTS}"),
             );
         }
+    }
+}
+
+fn is_deeper(value: &Value, than: usize) -> bool {
+    let Some(than) = than.checked_sub(1) else {
+        return true;
+    };
+    match value {
+        Value::Array(values) => values.iter().any(|value| is_deeper(value, than)),
+        Value::Object(fields) => fields.values().any(|value| is_deeper(value, than)),
+        _ => false,
     }
 }
 

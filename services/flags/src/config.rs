@@ -126,11 +126,7 @@ impl Rollouts {
 impl Metrics {
     fn check(&self, problems: &mut Problems) {
         check_address(problems, "address", &self.address);
-        problems.check(
-            !self.timeout.is_zero(),
-            "timeout",
-            "must be longer than 0s",
-        );
+        problems.check(!self.timeout.is_zero(), "timeout", "must be longer than 0s");
         self.channel.validate(&mut problems.at("channel"));
     }
 }

@@ -183,11 +183,15 @@ impl Process {
         match role {
             Role::Metrics => {
                 let config = config.metrics.clone();
-                self.serve(role, listener, deps, |deps| troika_metrics::build(config, deps));
+                self.serve(role, listener, deps, |deps| {
+                    troika_metrics::build(config, deps)
+                });
             }
             Role::Flags => {
                 let config = config.flags.clone();
-                self.serve(role, listener, deps, |deps| troika_flags::build(config, deps));
+                self.serve(role, listener, deps, |deps| {
+                    troika_flags::build(config, deps)
+                });
             }
             Role::Tts => {
                 let config = config.tts.clone();
@@ -195,14 +199,17 @@ impl Process {
             }
             Role::Chat => {
                 let config = config.chat.clone();
-                self.serve(role, listener, deps, |deps| troika_chat::build(config, deps));
+                self.serve(role, listener, deps, |deps| {
+                    troika_chat::build(config, deps)
+                });
             }
             Role::Gateway => {
                 let mut gateway = config.gateway.clone();
                 gateway.jwt_secret = signing_secret::obtain(config)?;
                 let built = deps.readiness.condition(starts(role));
-                self.tasks
-                    .spawn(async move { (role, self::gateway(listener, gateway, deps, built).await) });
+                self.tasks.spawn(async move {
+                    (role, self::gateway(listener, gateway, deps, built).await)
+                });
             }
         }
         Ok(())

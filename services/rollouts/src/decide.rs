@@ -16,7 +16,7 @@ mod reason;
 
 pub use reason::{Reason, ReasonCode};
 
-use reason::{milliseconds, percent, turns};
+use reason::{milliseconds, percent, sure, turns};
 
 /// What the figures say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -142,20 +142,22 @@ pub fn decide_over(
     if by_newest.verdict == Verdict::RollBack {
         return by_newest;
     }
-    let (Some(newest), Some(_)) = (newest, whole) else {
+    let (Some(newest), Some(whole)) = (newest, whole) else {
         return by_newest;
     };
-    let by_whole = Look::from(Beginning::FIRST, criteria, timing).decide(whole);
+    let by_whole = Look::from(Beginning::FIRST, criteria, timing).decide(Some(whole));
     let whole_decides = match (by_newest.verdict, by_whole.verdict) {
         (_, Verdict::RollBack) => true,
         (Verdict::Inconclusive, _) => by_newest.has(ReasonCode::TooFewSamples),
         // What the step has shown stands as long as the newest figures do not look worse.
         (Verdict::Hold, Verdict::Advance) => {
-            by_newest
-                .reasons
-                .iter()
-                .all(|reason| reason.code.is_not_shown())
-                && looks_well(criteria, &newest.candidate)
+            let unshown = |reason: &Reason| reason.code.is_not_shown();
+            by_newest.reasons.iter().all(unshown) && looks_well(criteria, &newest.candidate)
+        }
+        // A good hour does not make up for a bad step, unless the control arm was as bad: with time enough,
+        // one of many hours is good by chance.
+        (Verdict::Advance, Verdict::Hold | Verdict::Inconclusive) => {
+            !looks_well(criteria, &whole.candidate) && !by_whole.has(ReasonCode::BothArms)
         }
         _ => false,
     };

@@ -1,4 +1,5 @@
-//! What a rollout intends: its steps, and the figures that let it go on or bring it back.
+//! What a rollout intends: its steps, and the figures that let it go on or bring it back. It must not know what
+//! was measured.
 
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const MOST_STEPS: usize = 50;
 /// Longest time that a step may wait.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Longest time to a first token that may be set, in milliseconds: a day.
+const LONGEST_FIRST_TOKEN: f64 = 24.0 * 60.0 * 60.0 * 1000.0;
 /// Most samples that may be demanded.
 const MOST_SAMPLES: u64 = 1_000_000_000;
 
@@ -118,7 +121,8 @@ impl Default for Criteria {
 }
 
 /// Something that is wrong with a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Fault {
     /// Where, such as `steps[2].percentage`.
     pub field: String,
@@ -187,26 +191,25 @@ impl Criteria {
             ("advanceFirstTokenMs", self.advance_first_token_ms),
             ("rollbackFirstTokenMs", self.rollback_first_token_ms),
         ] {
-            let is_time = time > 0.0 && time.is_finite();
             faults.unless(
-                is_time,
+                time > 0.0 && time <= LONGEST_FIRST_TOKEN,
                 format!("criteria.{field}"),
-                "must be a number of milliseconds above 0",
+                format!("must be above 0 and at most {LONGEST_FIRST_TOKEN} milliseconds"),
             );
         }
         for (fits, field, message) in [
             (
-                self.advance_error_rate <= self.rollback_error_rate,
+                in_order(self.advance_error_rate, self.rollback_error_rate),
                 "advanceErrorRate",
                 "must be at most rollbackErrorRate",
             ),
             (
-                self.advance_success_rate >= self.rollback_success_rate,
+                in_order(self.rollback_success_rate, self.advance_success_rate),
                 "advanceSuccessRate",
                 "must be at least rollbackSuccessRate",
             ),
             (
-                self.advance_first_token_ms <= self.rollback_first_token_ms,
+                in_order(self.advance_first_token_ms, self.rollback_first_token_ms),
                 "advanceFirstTokenMs",
                 "must be at most rollbackFirstTokenMs",
             ),
@@ -231,6 +234,11 @@ impl Criteria {
     }
 }
 
+/// What is no number is told of itself, not of its order.
+fn in_order(less: f64, more: f64) -> bool {
+    less <= more || less.is_nan() || more.is_nan()
+}
+
 struct Faults(Vec<Fault>);
 
 impl Faults {
@@ -244,62 +252,4 @@ impl Faults {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_plan_is_the_checklists_and_right() {
-        let plan = Plan::default();
-        let percentages: Vec<f64> = plan.steps.iter().map(|step| step.percentage).collect();
-        assert_eq!(percentages, [1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 100.0]);
-        assert_eq!(plan.check(), []);
-    }
-
-    #[test]
-    fn all_faults_are_told_at_once() {
-        let mut plan = Plan {
-            rollback_percentage: f64::NAN,
-            ..Plan::default()
-        };
-        plan.steps[0].percentage = -1.0;
-        plan.steps[2].percentage = 5.0;
-        plan.steps[3].bake = Duration::MAX;
-        plan.steps[7].percentage = 1e300;
-        plan.criteria.rollback_error_rate = f64::INFINITY;
-        plan.criteria.min_samples = 0;
-        plan.criteria.window = Duration::ZERO;
-        let fields: Vec<String> = plan.check().into_iter().map(|fault| fault.field).collect();
-        assert_eq!(
-            fields,
-            [
-                "steps[0].percentage",
-                "steps[2].percentage",
-                "steps[3].bake",
-                "steps[7].percentage",
-                "rollbackPercentage",
-                "criteria.rollbackErrorRate",
-                "criteria.minSamples",
-                "criteria.window",
-            ]
-        );
-        assert!(
-            !Plan {
-                steps: Vec::new(),
-                ..Plan::default()
-            }
-            .check()
-            .is_empty()
-        );
-    }
-
-    #[test]
-    fn a_plan_survives_its_json_and_what_is_left_out_is_the_default() {
-        let plan = Plan::default();
-        let json = serde_json::to_string(&plan).unwrap();
-        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
-        let partial = r#"{"criteria": {"minSamples": 50, "window": "10m"}}"#;
-        let partial: Plan = serde_json::from_str(partial).unwrap();
-        assert_eq!(partial.criteria.min_samples, 50);
-        assert_eq!(partial.steps, plan.steps);
-    }
-}
+mod tests;

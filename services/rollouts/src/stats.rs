@@ -27,7 +27,7 @@ pub(crate) struct Sample {
     pub(crate) variance: f64,
 }
 
-/// The logarithm of the evidence (e-value) against "at most `p0` of all fail", after `k` of `n` failed.
+/// The logarithm of the evidence (e-value) against "at most `p0` of all fail", after `k` of `n` failed; 0 is none.
 ///
 /// A mixture of likelihood ratios of every rate above `p0` against `p0` itself, the rates weighted by a
 /// Beta(a, b) cut off at `p0`:
@@ -63,7 +63,8 @@ pub(crate) fn ln_evidence(k: u64, n: u64, p0: f64) -> f64 {
         - prior_above
         - k * p0.ln()
         - (n - k) * (-p0).ln_1p();
-    if evidence.is_nan() { 0.0 } else { evidence }
+    // What speaks for the limit is no evidence against it. Neither is what is no number.
+    evidence.max(0.0)
 }
 
 /// The rate that is exceeded at any look, but for a chance of `alpha`: all below are refuted by
@@ -81,7 +82,8 @@ pub(crate) fn rate_lower(k: u64, n: u64, alpha: f64) -> f64 {
 /// Pearson, *The use of confidence or fiducial limits illustrated in the case of the binomial*, 1934. Never
 /// below the rate itself.
 pub(crate) fn rate_upper(k: u64, n: u64, confidence: f64) -> f64 {
-    if k >= n {
+    let possible = confidence > 0.0 && confidence < 1.0;
+    if k >= n || !possible {
         return 1.0;
     }
     let seen = k as f64 / n as f64;

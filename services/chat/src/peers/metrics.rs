@@ -26,9 +26,7 @@ use troika_chassis::{
     outbound::endless_backoff,
 };
 use troika_proto::metrics::v1::{
-    ReportRequest, TurnOutcome,
-    metrics_client::MetricsClient,
-    metrics_server::SERVICE_NAME,
+    ReportRequest, TurnOutcome, metrics_client::MetricsClient, metrics_server::SERVICE_NAME,
 };
 use url::Url;
 use uuid::Uuid;

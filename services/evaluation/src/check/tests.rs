@@ -125,3 +125,23 @@ fn unknown_fields_of_json_are_refused() {
     json["percent"] = 50.into();
     assert!(serde_json::from_value::<Flag>(json).is_err());
 }
+
+#[test]
+fn a_value_that_is_nested_deeply_and_a_reserved_key_are_refused() {
+    let mut flag = Flag::boolean("changes", "", 0.0);
+    assert_eq!(fields(&flag), ["key"]);
+    flag.key = "deep".to_owned();
+    flag.kind = crate::flag::FlagType::Object;
+    let nested = |depth| {
+        (0..depth).fold(
+            serde_json::json!(1),
+            |inner, _| serde_json::json!({ "a": inner }),
+        )
+    };
+    for (depth, faults) in [(DEEPEST - 1, 0), (DEEPEST, 2)] {
+        for variant in &mut flag.variants {
+            variant.value = nested(depth);
+        }
+        assert_eq!(fields(&flag).len(), faults, "{depth}");
+    }
+}

@@ -129,7 +129,10 @@ pub(super) fn fill_in(config: &mut Config) {
         let Some(address) = grpc_address(listen(config, role)) else {
             continue;
         };
-        for (caller, default) in callers(config, role).into_iter().zip(callers(&mut default, role)) {
+        for (caller, default) in callers(config, role)
+            .into_iter()
+            .zip(callers(&mut default, role))
+        {
             if caller == default {
                 caller.clone_from(&address);
             }

@@ -95,7 +95,9 @@ mod tests {
     #[test]
     fn what_is_embedded_says_how_to_change_it() {
         let text = text(
-            &block_on(Report::new(&Config::default(), |role| matches!(role, Role::Chat | Role::Gateway))),
+            &block_on(Report::new(&Config::default(), |role| {
+                matches!(role, Role::Chat | Role::Gateway)
+            })),
             "troika",
         );
         for part in [

@@ -174,24 +174,58 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
     match verb {
         Verb::List { common } => list(&common.peer(config)?, common.json).await,
         Verb::Show { key, common } => show(&common.peer(config)?, key).await,
-        Verb::On { key, signed, common } => switch(&common.peer(config)?, key, true, &signed).await,
-        Verb::Off { key, signed, common } => {
-            switch(&common.peer(config)?, key, false, &signed).await
-        }
-        Verb::Percentage { key, percentage, signed, common } => {
+        Verb::On {
+            key,
+            signed,
+            common,
+        } => switch(&common.peer(config)?, key, true, &signed).await,
+        Verb::Off {
+            key,
+            signed,
+            common,
+        } => switch(&common.peer(config)?, key, false, &signed).await,
+        Verb::Percentage {
+            key,
+            percentage,
+            signed,
+            common,
+        } => {
             let peer = common.peer(config)?;
-            let request = SetPercentageRequest { key, percentage, author: Some(signed.author()?) };
+            let request = SetPercentageRequest {
+                key,
+                percentage,
+                author: Some(signed.author()?),
+            };
             let set = peer.flags().set_percentage(within(SHORT, request)).await;
-            done(set.map_err(|status| peer.failure(&status))?.into_inner().flag)
+            done(
+                set.map_err(|status| peer.failure(&status))?
+                    .into_inner()
+                    .flag,
+            )
         }
-        Verb::Create { file, signed, common } => {
+        Verb::Create {
+            file,
+            signed,
+            common,
+        } => {
             let peer = common.peer(config)?;
             let flag = Some(WireFlag::from(&read(&file)?));
-            let request = CreateFlagRequest { flag, author: Some(signed.author()?) };
+            let request = CreateFlagRequest {
+                flag,
+                author: Some(signed.author()?),
+            };
             let made = peer.flags().create_flag(within(SHORT, request)).await;
-            done(made.map_err(|status| peer.failure(&status))?.into_inner().flag)
+            done(
+                made.map_err(|status| peer.failure(&status))?
+                    .into_inner()
+                    .flag,
+            )
         }
-        Verb::Update { file, signed, common } => {
+        Verb::Update {
+            file,
+            signed,
+            common,
+        } => {
             let peer = common.peer(config)?;
             let flag = read(&file)?;
             let request = UpdateFlagRequest {
@@ -200,9 +234,18 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
                 author: Some(signed.author()?),
             };
             let updated = peer.flags().update_flag(within(SHORT, request)).await;
-            done(updated.map_err(|status| peer.failure(&status))?.into_inner().flag)
+            done(
+                updated
+                    .map_err(|status| peer.failure(&status))?
+                    .into_inner()
+                    .flag,
+            )
         }
-        Verb::Delete { key, signed, common } => {
+        Verb::Delete {
+            key,
+            signed,
+            common,
+        } => {
             let peer = common.peer(config)?;
             let request = DeleteFlagRequest {
                 expected_revision: get(&peer, &key).await?.revision,
@@ -220,10 +263,18 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
                 limit: Some(limit),
             };
             let changes = peer.flags().list_changes(within(SHORT, request)).await;
-            let changes = changes.map_err(|status| peer.failure(&status))?.into_inner().changes;
+            let changes = changes
+                .map_err(|status| peer.failure(&status))?
+                .into_inner()
+                .changes;
             view::history(changes, common.json)
         }
-        Verb::Restore { key, revision, signed, common } => {
+        Verb::Restore {
+            key,
+            revision,
+            signed,
+            common,
+        } => {
             let peer = common.peer(config)?;
             // One that was deleted has no revision to expect.
             let expected_revision = match get(&peer, &key).await {
@@ -232,25 +283,51 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
                 Err(failure) => return Err(failure),
             };
             let author = Some(signed.author()?);
-            let request = RestoreFlagRequest { key, revision, expected_revision, author };
+            let request = RestoreFlagRequest {
+                key,
+                revision,
+                expected_revision,
+                author,
+            };
             let restored = peer.flags().restore_flag(within(SHORT, request)).await;
-            done(restored.map_err(|status| peer.failure(&status))?.into_inner().flag)
+            done(
+                restored
+                    .map_err(|status| peer.failure(&status))?
+                    .into_inner()
+                    .flag,
+            )
         }
-        Verb::Explain { key, attributes, common } => {
+        Verb::Explain {
+            key,
+            attributes,
+            common,
+        } => {
             let peer = common.peer(config)?;
             let context = Some(attributes_of(&attributes)?);
             let request = within(SHORT, ExplainRequest { key, context });
             let explained = peer.flags().explain(request).await;
-            explain(explained.map_err(|status| peer.failure(&status))?.into_inner(), common.json)
+            explain(
+                explained
+                    .map_err(|status| peer.failure(&status))?
+                    .into_inner(),
+                common.json,
+            )
         }
         Verb::Watch { common } => watch(&common.peer(config)?).await,
     }
 }
 
 async fn list(peer: &Peer, json: bool) -> Result<(), Failure> {
-    let listed = peer.flags().list_flags(within(SHORT, ListFlagsRequest {})).await;
+    let listed = peer
+        .flags()
+        .list_flags(within(SHORT, ListFlagsRequest {}))
+        .await;
     let listed = listed.map_err(|status| peer.failure(&status))?.into_inner();
-    let flags = listed.flags.into_iter().map(flag).collect::<Result<Vec<_>, _>>()?;
+    let flags = listed
+        .flags
+        .into_iter()
+        .map(flag)
+        .collect::<Result<Vec<_>, _>>()?;
     if json {
         return output::json(&json!({ "revision": listed.revision, "flags": flags }));
     }
@@ -262,16 +339,27 @@ async fn show(peer: &Peer, key: String) -> Result<(), Failure> {
 }
 
 async fn get(peer: &Peer, key: &str) -> Result<Flag, Failure> {
-    let request = within(SHORT, GetFlagRequest { key: key.to_owned() });
+    let request = within(
+        SHORT,
+        GetFlagRequest {
+            key: key.to_owned(),
+        },
+    );
     let found = peer.flags().get_flag(request).await;
     let found = found.map_err(|status| peer.failure(&status))?.into_inner();
     flag(found.flag.unwrap_or_default())
 }
 
 async fn switch(peer: &Peer, key: String, enabled: bool, signed: &Signed) -> Result<(), Failure> {
-    let request = SwitchFlagRequest { key, enabled, author: Some(signed.author()?) };
+    let request = SwitchFlagRequest {
+        key,
+        enabled,
+        author: Some(signed.author()?),
+    };
     let switched = peer.flags().switch_flag(within(SHORT, request)).await;
-    let switched = switched.map_err(|status| peer.failure(&status))?.into_inner();
+    let switched = switched
+        .map_err(|status| peer.failure(&status))?
+        .into_inner();
     if !switched.stored {
         output::warning(
             "in force now, but not stored: the store is away. The flags role stores it when the store is back; \
@@ -284,9 +372,15 @@ async fn switch(peer: &Peer, key: String, enabled: bool, signed: &Signed) -> Res
 async fn watch(peer: &Peer) -> Result<(), Failure> {
     let mut client = peer.flags().max_decoding_message_size(usize::MAX);
     let watched = client.watch(WatchRequest {}).await;
-    let mut snapshots = watched.map_err(|status| peer.failure(&status))?.into_inner();
+    let mut snapshots = watched
+        .map_err(|status| peer.failure(&status))?
+        .into_inner();
     let mut known: Option<Vec<WireFlag>> = None;
-    while let Some(snapshot) = snapshots.message().await.map_err(|status| peer.failure(&status))? {
+    while let Some(snapshot) = snapshots
+        .message()
+        .await
+        .map_err(|status| peer.failure(&status))?
+    {
         for sent in &snapshot.flags {
             if known.as_ref().is_none_or(|known| !known.contains(sent)) {
                 output::line(&view::line(&flag(sent.clone())?))?;
@@ -328,7 +422,11 @@ fn explain(explained: ExplainResponse, json: bool) -> Result<(), Failure> {
     }
     for step in &explained.steps {
         let mark = if step.decided { "→" } else { " " };
-        output::line(&format!("{mark} {:<14}{}", step.name, output::printable(&step.finding)))?;
+        output::line(&format!(
+            "{mark} {:<14}{}",
+            step.name,
+            output::printable(&step.finding)
+        ))?;
     }
     Ok(())
 }
@@ -340,8 +438,11 @@ fn done(changed: Option<WireFlag>) -> Result<(), Failure> {
 
 fn flag(sent: WireFlag) -> Result<Flag, Failure> {
     wire::flag(sent).map_err(|_| {
-        Failure::new(Exit::Failed, "the flags role sends what this program does not know")
-            .with_detail("use a troika of the same version")
+        Failure::new(
+            Exit::Failed,
+            "the flags role sends what this program does not know",
+        )
+        .with_detail("use a troika of the same version")
     })
 }
 
@@ -353,11 +454,19 @@ fn read(file: &PathBuf) -> Result<Flag, Failure> {
         fs::read_to_string(file).map(|found| text = found)
     };
     outcome.map_err(|error| {
-        Failure::because(Exit::Usage, &format!("{} cannot be read", file.display()), &error)
+        Failure::because(
+            Exit::Usage,
+            &format!("{} cannot be read", file.display()),
+            &error,
+        )
     })?;
     serde_json::from_str(&text).map_err(|error| {
-        Failure::because(Exit::Usage, &format!("{} is no flag", file.display()), &error)
-            .with_detail("write it as `troika flags show KEY` prints one")
+        Failure::because(
+            Exit::Usage,
+            &format!("{} is no flag", file.display()),
+            &error,
+        )
+        .with_detail("write it as `troika flags show KEY` prints one")
     })
 }
 
@@ -366,8 +475,11 @@ fn attributes_of(given: &[String]) -> Result<Struct, Failure> {
     let mut attributes = Map::new();
     for pair in given {
         let (name, value) = pair.split_once('=').ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("`{}` is no attribute", output::printable(pair)))
-                .with_detail("write it as NAME=VALUE, such as userId=u-1")
+            Failure::new(
+                Exit::Usage,
+                format!("`{}` is no attribute", output::printable(pair)),
+            )
+            .with_detail("write it as NAME=VALUE, such as userId=u-1")
         })?;
         let is_identifier = troika_evaluation::context::IDENTIFIERS.contains(&name);
         let value = match serde_json::from_str(value) {

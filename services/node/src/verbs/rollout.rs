@@ -181,60 +181,126 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
                 override_rejection: again,
             };
             let started = peer.rollouts().start_rollout(within(SHORT, request)).await;
-            shown(started.map_err(|status| peer.failure(&status))?.into_inner().rollout)
+            shown(
+                started
+                    .map_err(|status| peer.failure(&status))?
+                    .into_inner()
+                    .rollout,
+            )
         }
         Verb::List { flag, common } => {
             let rollouts = list(&common.peer(config)?, flag.unwrap_or_default(), 50).await?;
             view::table(&rollouts)
         }
-        Verb::Status { rollout, once, common } => {
-            status(&common.peer(config)?, &rollout, once || !output::stdout_is_terminal()).await
+        Verb::Status {
+            rollout,
+            once,
+            common,
+        } => {
+            status(
+                &common.peer(config)?,
+                &rollout,
+                once || !output::stdout_is_terminal(),
+            )
+            .await
         }
-        Verb::Decisions { rollout, limit, common } => {
+        Verb::Decisions {
+            rollout,
+            limit,
+            common,
+        } => {
             let peer = common.peer(config)?;
             let id = find(&peer, &rollout).await?.id;
-            let request = ListDecisionsRequest { id, limit: Some(limit) };
+            let request = ListDecisionsRequest {
+                id,
+                limit: Some(limit),
+            };
             let listed = peer.rollouts().list_decisions(within(SHORT, request)).await;
             let listed = listed.map_err(|status| peer.failure(&status))?.into_inner();
             view::decisions(&listed.decisions)
         }
-        Verb::Pause { rollout, signed, common } => {
+        Verb::Pause {
+            rollout,
+            signed,
+            common,
+        } => {
             let peer = common.peer(config)?;
             let (id, author) = (find(&peer, &rollout).await?.id, Some(signed.author()?));
             let request = within(SHORT, PauseRolloutRequest { id, author });
             let paused = peer.rollouts().pause_rollout(request).await;
-            shown(paused.map_err(|status| peer.failure(&status))?.into_inner().rollout)
+            shown(
+                paused
+                    .map_err(|status| peer.failure(&status))?
+                    .into_inner()
+                    .rollout,
+            )
         }
-        Verb::Resume { rollout, signed, common } => {
+        Verb::Resume {
+            rollout,
+            signed,
+            common,
+        } => {
             let peer = common.peer(config)?;
             let (id, author) = (find(&peer, &rollout).await?.id, Some(signed.author()?));
             let request = within(SHORT, ResumeRolloutRequest { id, author });
             let resumed = peer.rollouts().resume_rollout(request).await;
-            shown(resumed.map_err(|status| peer.failure(&status))?.into_inner().rollout)
+            shown(
+                resumed
+                    .map_err(|status| peer.failure(&status))?
+                    .into_inner()
+                    .rollout,
+            )
         }
-        Verb::Approve { rollout, signed, common } => {
+        Verb::Approve {
+            rollout,
+            signed,
+            common,
+        } => {
             let peer = common.peer(config)?;
             let (id, author) = (find(&peer, &rollout).await?.id, Some(signed.author()?));
             let request = within(SHORT, ApproveStepRequest { id, author });
             let approved = peer.rollouts().approve_step(request).await;
-            shown(approved.map_err(|status| peer.failure(&status))?.into_inner().rollout)
+            shown(
+                approved
+                    .map_err(|status| peer.failure(&status))?
+                    .into_inner()
+                    .rollout,
+            )
         }
-        Verb::Step { rollout, step, signed, common } => {
+        Verb::Step {
+            rollout,
+            step,
+            signed,
+            common,
+        } => {
             let peer = common.peer(config)?;
-            let step = step.checked_sub(1).ok_or_else(|| {
-                Failure::new(Exit::Usage, "steps are counted from 1")
-            })?;
+            let step = step
+                .checked_sub(1)
+                .ok_or_else(|| Failure::new(Exit::Usage, "steps are counted from 1"))?;
             let (id, author) = (find(&peer, &rollout).await?.id, Some(signed.author()?));
             let request = within(SHORT, SetStepRequest { id, step, author });
             let set = peer.rollouts().set_step(request).await;
-            shown(set.map_err(|status| peer.failure(&status))?.into_inner().rollout)
+            shown(
+                set.map_err(|status| peer.failure(&status))?
+                    .into_inner()
+                    .rollout,
+            )
         }
-        Verb::Abort { rollout, signed, common } => {
+        Verb::Abort {
+            rollout,
+            signed,
+            common,
+        } => {
             let peer = common.peer(config)?;
             let (id, author) = (find(&peer, &rollout).await?.id, Some(signed.author()?));
             let request = within(SHORT, AbortRolloutRequest { id, author });
             let aborted = peer.rollouts().abort_rollout(request).await;
-            shown(aborted.map_err(|status| peer.failure(&status))?.into_inner().rollout)
+            shown(
+                aborted
+                    .map_err(|status| peer.failure(&status))?
+                    .into_inner()
+                    .rollout,
+            )
         }
     }
 }
@@ -244,16 +310,30 @@ async fn find(peer: &Peer, named: &str) -> Result<Rollout, Failure> {
     if let Some(newest) = list(peer, named.to_owned(), 1).await?.into_iter().next() {
         return Ok(newest);
     }
-    let request = within(SHORT, GetRolloutRequest { id: named.to_owned() });
+    let request = within(
+        SHORT,
+        GetRolloutRequest {
+            id: named.to_owned(),
+        },
+    );
     let found = peer.rollouts().get_rollout(request).await;
     let found = found.map_err(|status| peer.failure(&status))?.into_inner();
     Ok(found.rollout.unwrap_or_default())
 }
 
 async fn list(peer: &Peer, flag: String, limit: u32) -> Result<Vec<Rollout>, Failure> {
-    let request = within(SHORT, ListRolloutsRequest { flag, limit: Some(limit) });
+    let request = within(
+        SHORT,
+        ListRolloutsRequest {
+            flag,
+            limit: Some(limit),
+        },
+    );
     let listed = peer.rollouts().list_rollouts(request).await;
-    Ok(listed.map_err(|status| peer.failure(&status))?.into_inner().rollouts)
+    Ok(listed
+        .map_err(|status| peer.failure(&status))?
+        .into_inner()
+        .rollouts)
 }
 
 async fn status(peer: &Peer, named: &str, once: bool) -> Result<(), Failure> {
@@ -263,9 +343,15 @@ async fn status(peer: &Peer, named: &str, once: bool) -> Result<(), Failure> {
     }
     let request = WatchRolloutRequest { id: rollout.id };
     let watched = peer.rollouts().watch_rollout(request).await;
-    let mut updates = watched.map_err(|status| peer.failure(&status))?.into_inner();
+    let mut updates = watched
+        .map_err(|status| peer.failure(&status))?
+        .into_inner();
     let mut live = live::Live::new();
-    while let Some(update) = updates.message().await.map_err(|status| peer.failure(&status))? {
+    while let Some(update) = updates
+        .message()
+        .await
+        .map_err(|status| peer.failure(&status))?
+    {
         live.show(&view::block(&update.rollout.unwrap_or_default()));
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! `troika token`: signs a token for a visitor or for staff. The gateway does not ask for one yet.
+//! `troika token`: signs a token for a visitor or for staff. The gateway asks for an admin's where flags and rollouts
+//! are read or changed.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,12 +23,13 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The secret is JWT_SECRET. Without it, on a developer's machine, one is made and kept as jwt-secret in the \
-data folder; in production its absence is an error. The gateway does not check tokens yet.
+data folder; in production its absence is an error. The gateway asks for an admin's \
+token where flags and rollouts are read or changed; visitors need none yet.
 
 Examples:
   troika token --role admin
   troika token --role visitor --bot 000000000000000000000001 --expires 15m
-  curl -H \"Authorization: Bearer $(troika token --role user)\" http://127.0.0.1:5000/…")]
+  curl -H \"Authorization: Bearer $(troika token --role admin)\" http://127.0.0.1:5000/api/flags")]
 pub(crate) struct Args {
     /// Whose token
     #[arg(long)]

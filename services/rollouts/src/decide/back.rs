@@ -1,7 +1,7 @@
 //! What brings a candidate back, and what excuses it: a fault that both arms have is not the candidate's. It
 //! must not know what an advance takes.
 
-use super::{Arms, Look, Reason, ReasonCode, milliseconds, percent, turns};
+use super::{Arm, Arms, Look, Reason, ReasonCode, milliseconds, percent, turns};
 use crate::stats::{self, FEWEST_FOR_MEAN, Sample};
 
 /// As rarely as this may arms with like critical errors have them so unevenly before the candidate is blamed.
@@ -112,10 +112,9 @@ impl Look<'_> {
             self.criteria.rollback_error_rate,
             self.criteria.rollback_success_rate,
         );
-        let (candidate, control) = (&arms.evidence.candidate, &arms.evidence.control);
-        let of = |failures: u64, samples: u64| format!("{failures} of {} failed", turns(samples));
-        let of_candidate = of(candidate.failures, candidate.samples());
-        let of_control = of(control.failures, control.samples());
+        let of = |arm: &Arm| format!("{} of {} failed", arm.failures, turns(arm.samples()));
+        let of_candidate = of(&arms.evidence.candidate);
+        let mut found = Vec::new();
         if lower > errors {
             let message = format!(
                 "{of_candidate} ({}): the error rate is at least {}, above {}",
@@ -123,8 +122,7 @@ impl Look<'_> {
                 percent(lower),
                 percent(errors)
             );
-            let fault = ReasonCode::ErrorRate.held(message, lower, errors);
-            faults.add(self.control_fails(arms, rate, errors), fault, &of_control);
+            found.push(ReasonCode::ErrorRate.held(message, lower, errors));
         }
         if 1.0 - lower < successes {
             let message = format!(
@@ -132,18 +130,25 @@ impl Look<'_> {
                 percent(1.0 - lower),
                 percent(successes)
             );
-            let fault = ReasonCode::SuccessRate.held(message, 1.0 - lower, successes);
-            faults.add(
-                self.control_fails(arms, rate, 1.0 - successes),
-                fault,
-                &of_control,
-            );
+            found.push(ReasonCode::SuccessRate.held(message, 1.0 - lower, successes));
+        }
+        if found.is_empty() {
+            return;
+        }
+        let of_control = of(&arms.evidence.control);
+        match self.control_fails(&arms.evidence.candidate, &arms.evidence.control) {
+            Control::Better => faults.decisive.extend(found),
+            // One excuse says it for both limits.
+            standing => {
+                if let Some(fault) = found.into_iter().next() {
+                    faults.add(standing, fault, &of_control);
+                }
+            }
         }
     }
 
-    /// Whether the control arm fails like a candidate that fails at `rate`, which is too much by `limit`.
-    fn control_fails(&self, arms: &Arms, rate: f64, limit: f64) -> Control {
-        let (candidate, control) = (&arms.evidence.candidate, &arms.evidence.control);
+    /// How the control arm stands when the candidate fails too much.
+    fn control_fails(&self, candidate: &Arm, control: &Arm) -> Control {
         let (k, n) = (candidate.failures, candidate.samples());
         let (control_k, control_n) = (control.failures, control.samples());
         if control_n == 0 {
@@ -154,7 +159,7 @@ impl Look<'_> {
             return Control::Better;
         }
         // It must look more like the candidate than like an arm one would let go on.
-        let well = limit.min(self.criteria.advance_error_rate);
+        let (rate, well) = (k as f64 / n as f64, self.criteria.advance_error_rate);
         let alike = stats::ln_likelihood_ratio(control_k, control_n, rate, well) > 0.0;
         if control_k > 0 && alike {
             return Control::Alike;

@@ -1,7 +1,7 @@
 //! What an advance takes: that each criterion is shown, not only not refuted. It must not know what brings a
 //! candidate back.
 
-use super::{Arms, Look, Reason, ReasonCode, milliseconds, percent, turns};
+use super::{Arms, Look, Reason, ReasonCode, milliseconds, percent, sure, turns};
 use crate::stats::FEWEST_FOR_MEAN;
 
 /// The criteria of an advance.
@@ -39,14 +39,14 @@ impl Look<'_> {
             candidate.failures,
             turns(candidate.samples())
         );
-        let sure = percent(self.criteria.confidence);
+        let sure = sure(self.criteria.confidence);
         let limit = self.criteria.advance_error_rate;
         let met = upper < limit;
         shown.add(
             met,
             ReasonCode::ErrorRateNotShown,
             format!(
-                "{seen}: the error rate may be up to {} ({sure} sure), {} {}",
+                "{seen}: the error rate may be up to {} ({sure}), {} {}",
                 percent(upper),
                 if met { "below" } else { "and must be below" },
                 percent(limit)
@@ -60,7 +60,7 @@ impl Look<'_> {
             met,
             ReasonCode::SuccessRateNotShown,
             format!(
-                "{seen}: the success rate may be down to {} ({sure} sure), {} {}",
+                "{seen}: the success rate may be down to {} ({sure}), {} {}",
                 percent(lower),
                 if met { "above" } else { "and must be above" },
                 percent(limit)
@@ -97,11 +97,11 @@ impl Look<'_> {
         };
         let met = upper < limit;
         let message = format!(
-            "the first token takes {} on average of {}: it may be up to {} ({} sure), {} {}",
+            "the first token takes {} on average of {}: it may be up to {} ({}), {} {}",
             milliseconds(mean),
             turns(count),
             milliseconds(upper),
-            percent(self.criteria.confidence),
+            sure(self.criteria.confidence),
             if met { "below" } else { "and must be below" },
             milliseconds(limit)
         );

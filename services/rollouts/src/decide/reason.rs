@@ -139,6 +139,11 @@ pub(super) fn percent(rate: f64) -> String {
     }
 }
 
+/// A confidence in words.
+pub(super) fn sure(confidence: f64) -> String {
+    format!("{} % sure", (confidence * 1e4).round() / 100.0)
+}
+
 /// A time to the first token in words.
 pub(super) fn milliseconds(time: f64) -> String {
     format!("{time:.0} ms")

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use troika_rollouts::{
-    decide::{Decision, Verdict, decide_over},
+    decide::{Decision, decide_over},
     evidence::{Arm, Evidence, Moments},
     plan::Plan,
     rollout::{Rollout, State},
@@ -197,16 +197,6 @@ impl Story {
 
     pub(crate) fn completed(&self) -> bool {
         self.rollout.state == State::Completed
-    }
-
-    /// The reason of the last decision.
-    pub(crate) fn why(&self) -> &str {
-        self.rollout
-            .last_decision
-            .as_ref()
-            .filter(|decision| decision.verdict == Verdict::RollBack)
-            .and_then(|decision| decision.reasons.first())
-            .map_or("", |reason| reason.code.name())
     }
 }
 

@@ -51,7 +51,7 @@ impl Service for EvaluationV1 {
         let v1::ResolveBooleanRequest { flag_key, context } = request.into_inner();
         let (value, resolved) = resolve(&self.book, &flag_key, context, Value::as_bool)?;
         Ok(Response::new(v1::ResolveBooleanResponse {
-            value: value,
+            value,
             reason: resolved.reason,
             variant: resolved.variant,
             metadata: resolved.metadata,
@@ -65,7 +65,7 @@ impl Service for EvaluationV1 {
         let v1::ResolveStringRequest { flag_key, context } = request.into_inner();
         let (value, resolved) = resolve(&self.book, &flag_key, context, text)?;
         Ok(Response::new(v1::ResolveStringResponse {
-            value: value,
+            value,
             reason: resolved.reason,
             variant: resolved.variant,
             metadata: resolved.metadata,
@@ -79,7 +79,7 @@ impl Service for EvaluationV1 {
         let v1::ResolveFloatRequest { flag_key, context } = request.into_inner();
         let (value, resolved) = resolve(&self.book, &flag_key, context, Value::as_f64)?;
         Ok(Response::new(v1::ResolveFloatResponse {
-            value: value,
+            value,
             reason: resolved.reason,
             variant: resolved.variant,
             metadata: resolved.metadata,
@@ -93,7 +93,7 @@ impl Service for EvaluationV1 {
         let v1::ResolveIntRequest { flag_key, context } = request.into_inner();
         let (value, resolved) = resolve(&self.book, &flag_key, context, whole)?;
         Ok(Response::new(v1::ResolveIntResponse {
-            value: value,
+            value,
             reason: resolved.reason,
             variant: resolved.variant,
             metadata: resolved.metadata,

@@ -48,7 +48,10 @@ impl FlagSyncService for Sync {
         &self,
         _: Request<GetMetadataRequest>,
     ) -> Result<Response<GetMetadataResponse>, Status> {
-        Ok(Response::new(GetMetadataResponse::default()))
+        // Empty, and there: clients read into it.
+        Ok(Response::new(GetMetadataResponse {
+            metadata: Some(prost_types::Struct::default()),
+        }))
     }
 }
 

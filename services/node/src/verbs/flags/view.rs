@@ -9,7 +9,15 @@ use crate::{exit::Failure, output};
 /// A table of flags.
 pub(super) fn table(flags: &[Flag]) -> Result<(), Failure> {
     output::table(
-        &["Flag", "Type", "State", "Let in", "Lists, rules", "Revision", "Changed by"],
+        &[
+            "Flag",
+            "Type",
+            "State",
+            "Let in",
+            "Lists, rules",
+            "Revision",
+            "Changed by",
+        ],
         flags.iter().map(|flag| {
             vec![
                 flag.key.clone(),

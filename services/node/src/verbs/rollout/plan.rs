@@ -11,7 +11,10 @@ pub(crate) struct Steps(pub(super) Vec<PlanStep>);
 /// # Errors
 /// Says which step is wrong.
 pub(super) fn steps(text: &str) -> Result<Steps, String> {
-    text.split(',').map(step).collect::<Result<_, _>>().map(Steps)
+    text.split(',')
+        .map(step)
+        .collect::<Result<_, _>>()
+        .map(Steps)
 }
 
 fn step(text: &str) -> Result<PlanStep, String> {
@@ -19,7 +22,11 @@ fn step(text: &str) -> Result<PlanStep, String> {
     let (percentage, bake) = text.trim().split_once('@').ok_or_else(wrong)?;
     let bake = humantime::parse_duration(bake.trim()).map_err(|_| wrong())?;
     Ok(PlanStep {
-        percentage: percentage.trim_end_matches('%').trim().parse().map_err(|_| wrong())?,
+        percentage: percentage
+            .trim_end_matches('%')
+            .trim()
+            .parse()
+            .map_err(|_| wrong())?,
         bake: Some(prost_types::Duration::try_from(bake).map_err(|_| wrong())?),
     })
 }

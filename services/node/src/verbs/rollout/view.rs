@@ -3,16 +3,22 @@
 use std::time::{Duration, SystemTime};
 
 use prost_types::Timestamp;
-use troika_proto::flags::v1::{
-    ArmFigures, Criteria, Decision, Rollout, RolloutState, Verdict,
-};
+use troika_proto::flags::v1::{ArmFigures, Criteria, Decision, Rollout, RolloutState, Verdict};
 
 use crate::{exit::Failure, output};
 
 /// A table of rollouts.
 pub(super) fn table(rollouts: &[Rollout]) -> Result<(), Failure> {
     output::table(
-        &["Id", "Flag", "Candidate", "State", "At", "Started", "Last change"],
+        &[
+            "Id",
+            "Flag",
+            "Candidate",
+            "State",
+            "At",
+            "Started",
+            "Last change",
+        ],
         rollouts.iter().map(|rollout| {
             vec![
                 rollout.id.clone(),
@@ -67,7 +73,10 @@ pub(super) fn block(rollout: &Rollout) -> String {
         })
         .collect();
     lines.push(format!("  steps       {}", steps.join("  ")));
-    if let Some(bake) = plan.steps.get(rollout.step as usize).and_then(|step| step.bake)
+    if let Some(bake) = plan
+        .steps
+        .get(rollout.step as usize)
+        .and_then(|step| step.bake)
         && let Ok(bake) = Duration::try_from(bake)
         && rollout.ended_at.is_none()
     {
@@ -80,10 +89,17 @@ pub(super) fn block(rollout: &Rollout) -> String {
     if let Some(decision) = &rollout.last_decision {
         lines.extend(figures(decision, &plan.criteria.unwrap_or_default()));
         lines.push(format!("  {:<14}{}", verdict(decision), when(decision.at)));
-        lines.extend(reasons(decision).iter().map(|reason| format!("              {reason}")));
+        lines.extend(
+            reasons(decision)
+                .iter()
+                .map(|reason| format!("              {reason}")),
+        );
     }
     if !rollout.note.is_empty() {
-        lines.push(format!("  last change {}", output::printable(&rollout.note)));
+        lines.push(format!(
+            "  last change {}",
+            output::printable(&rollout.note)
+        ));
     }
     lines.push(format!("  id          {}", rollout.id));
     lines.join("\n")
@@ -94,13 +110,20 @@ fn figures(decision: &Decision, criteria: &Criteria) -> Vec<String> {
         decision.candidate.unwrap_or_default(),
         decision.control.unwrap_or_default(),
     );
-    let percent = |rate: Option<f64>| rate.map_or_else(String::new, |rate| format!("{:.1} %", 100.0 * rate));
+    let percent =
+        |rate: Option<f64>| rate.map_or_else(String::new, |rate| format!("{:.1} %", 100.0 * rate));
     let ms = |limit: Option<f64>| limit.map_or_else(String::new, |limit| format!("{limit:.0} ms"));
     let row = |name: &str, candidate: String, control: String, below: String, above: String| {
         format!("  {name:<12}{candidate:>14}{control:>14}{below:>14}{above:>14}")
     };
     vec![
-        row("", "candidate".into(), "control".into(), "go on below".into(), "back above".into()),
+        row(
+            "",
+            "candidate".into(),
+            "control".into(),
+            "go on below".into(),
+            "back above".into(),
+        ),
         row(
             "errors",
             rate(&candidate),
@@ -119,7 +142,9 @@ fn figures(decision: &Decision, criteria: &Criteria) -> Vec<String> {
             "samples",
             samples(&candidate).to_string(),
             samples(&control).to_string(),
-            criteria.min_samples.map_or_else(String::new, |samples| format!("({samples})")),
+            criteria
+                .min_samples
+                .map_or_else(String::new, |samples| format!("({samples})")),
             String::new(),
         ),
     ]
@@ -130,11 +155,13 @@ fn samples(arm: &ArmFigures) -> u64 {
 }
 
 fn rate(arm: &ArmFigures) -> String {
-    arm.error_rate.map_or_else(|| "–".to_owned(), |rate| format!("{:.2} %", 100.0 * rate))
+    arm.error_rate
+        .map_or_else(|| "–".to_owned(), |rate| format!("{:.2} %", 100.0 * rate))
 }
 
 fn first_token(arm: &ArmFigures) -> String {
-    arm.first_token_ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.0} ms"))
+    arm.first_token_ms
+        .map_or_else(|| "–".to_owned(), |ms| format!("{ms:.0} ms"))
 }
 
 fn reasons(decision: &Decision) -> Vec<String> {
