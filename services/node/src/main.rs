@@ -37,16 +37,17 @@ async fn carry_out(cli: Cli) -> Result<(), Failure> {
 
     let sources = config::sources(cli.config);
     let config = Config::load(&sources);
+    // Boxed where a future is as large as all of its parts together.
     match cli.verb {
-        None => run::run(Roles::all(), config?).await,
-        Some(Verb::Run { role }) => run::run(Roles::only(role), config?).await,
+        None => Box::pin(run::run(Roles::all(), config?)).await,
+        Some(Verb::Run { role }) => Box::pin(run::run(Roles::only(role), config?)).await,
         Some(Verb::Config) => verbs::config::show(&sources, &config?),
         Some(Verb::Chat(args)) => verbs::chat::run(args, &config?).await,
         Some(Verb::Say(args)) => verbs::say::run(args, &config?).await,
         Some(Verb::Bots(verb)) => verbs::bots::run(verb, &config?).await,
         Some(Verb::Knowledge(verb)) => verbs::knowledge::run(verb, &config?).await,
-        Some(Verb::Flags(verb)) => verbs::flags::run(verb, &config?).await,
-        Some(Verb::Rollout(verb)) => verbs::rollout::run(verb, &config?).await,
+        Some(Verb::Flags(verb)) => Box::pin(verbs::flags::run(verb, &config?)).await,
+        Some(Verb::Rollout(verb)) => Box::pin(verbs::rollout::run(verb, &config?)).await,
         Some(Verb::Check(check)) => verbs::check::run(check, config).await,
         Some(Verb::Token(args)) => verbs::token::run(&args, &config?),
     }
