@@ -11,13 +11,20 @@ pub const BUCKETS: u32 = 100_000;
 /// Buckets of the old backend.
 const LEGACY_BUCKETS: u32 = 100;
 
-/// Salt and identifier that fit in here are hashed without an allocation.
+/// What fits in here is hashed without an allocation.
 const STACK: usize = 256;
 
-/// MurmurHash3 (x86, 32 bit, seed 0) of salt and identifier, one after the other: what flagd's `fractional` hashes when
-/// its first element is `{"cat": [salt, identifier]}`.
+/// MurmurHash3 (x86, 32 bit, seed 0) of salt and identifier, one after the other, as a text in CBOR: what flagd's
+/// `fractional` hashes when its first element is `{"cat": [salt, identifier]}`
+/// (<https://flagd.dev/architecture-decisions/fractional-non-string-rand-units/>).
 pub fn hash(salt: &str, identifier: &str) -> u32 {
-    let length = salt.len() + identifier.len();
+    let (header, header_length) = text_header(salt.len() + identifier.len());
+    let parts = [
+        &header[..header_length],
+        salt.as_bytes(),
+        identifier.as_bytes(),
+    ];
+    let length = parts.iter().map(|part| part.len()).sum();
     let mut stack = [0; STACK];
     let mut heap;
     let bytes = if length <= STACK {
@@ -26,10 +33,30 @@ pub fn hash(salt: &str, identifier: &str) -> u32 {
         heap = vec![0; length];
         &mut heap[..]
     };
-    bytes[..salt.len()].copy_from_slice(salt.as_bytes());
-    bytes[salt.len()..].copy_from_slice(identifier.as_bytes());
+    let mut at = 0;
+    for part in parts {
+        bytes[at..at + part.len()].copy_from_slice(part);
+        at += part.len();
+    }
     // Reading from memory cannot fail.
     murmur3::murmur3_32(&mut &*bytes, 0).unwrap_or_default()
+}
+
+/// What CBOR writes before a text of that many bytes (RFC 8949, major type 3), and how many bytes that is.
+fn text_header(length: usize) -> ([u8; 5], usize) {
+    /// Major type 3, and the marks of a length in the one, two or four bytes that follow.
+    const TEXT: u8 = 3 << 5;
+    const ONE: u8 = TEXT | 24;
+    const TWO: u8 = TEXT | 25;
+    const FOUR: u8 = TEXT | 26;
+    // Four gigabytes are in no identifier.
+    let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    match length {
+        0..24 => ([TEXT | d, 0, 0, 0, 0], 1),
+        24..0x100 => ([ONE, d, 0, 0, 0], 2),
+        0x100..0x1_0000 => ([TWO, c, d, 0, 0], 3),
+        _ => ([FOUR, a, b, c, d], 5),
+    }
 }
 
 /// Scales a hash to `buckets` buckets, by integers alone, as flagd's `fractional` does
@@ -71,12 +98,15 @@ mod tests {
         assert_eq!(legacy("11111111-1111-4111-8111-111111111111"), 55);
     }
 
-    /// Of the public reference vectors for MurmurHash3_x86_32 with seed 0.
+    /// As the public Python packages cbor2 and mmh3 give them; lengths on both sides of CBOR's steps.
     #[test]
-    fn the_hash_is_murmur3() {
-        assert_eq!(hash("", ""), 0);
-        assert_eq!(hash("te", "st"), 0xba6b_d213);
-        assert_eq!(hash("Hello, ", "world!"), 0xc036_3e43);
+    fn the_hash_is_murmur3_of_a_cbor_text() {
+        assert_eq!(hash("", ""), 0x276e_becf);
+        assert_eq!(hash("te", "st"), 0xe5b3_6fb7);
+        assert_eq!(hash("Hello, ", "world!"), 0x566d_115a);
+        assert_eq!(hash("", &"x".repeat(23)), 0x166e_c87a);
+        assert_eq!(hash("", &"x".repeat(24)), 0x173f_9469);
+        assert_eq!(hash("", &"x".repeat(300)), 0x18d6_d71c);
     }
 
     #[test]

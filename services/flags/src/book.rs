@@ -9,10 +9,7 @@ use std::{
 
 use tokio::{sync::watch, time::sleep};
 use tracing::{info, warn};
-use troika_chassis::{
-    error::{Code, Error},
-    lifecycle::Condition,
-};
+use troika_chassis::error::{Code, Error};
 use troika_evaluation::flag::Flag;
 use troika_rollouts::rollout::Rollout;
 
@@ -177,13 +174,12 @@ impl Book {
 
     /// Keeps this process at the log's end for as long as it lives: reads it, first until that succeeds,
     /// then again and again where others write, and stores what could not be stored. Never returns.
-    pub(crate) async fn follow(&self, every: Duration, read: Condition) {
+    pub(crate) async fn follow(&self, every: Duration) {
         let mut well = true;
         loop {
             let outcome = self.read_on().await;
             match &outcome {
                 Ok(()) => {
-                    read.met();
                     if !well {
                         info!("the store is read again");
                     }

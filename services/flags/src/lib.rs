@@ -64,13 +64,12 @@ pub enum BuildError {
     MetricsAddress(#[source] http::uri::InvalidUri),
 }
 
-/// Assembles the role from its configuration and the process's connections. Waits for no server; the role is
-/// ready once the log was read, and stays ready when the store goes away.
+/// Assembles the role from its configuration and the process's connections. Waits for no server: until the log was
+/// read for the first time, the role says that its store is away, and those who ask it go on with what they know.
 ///
 /// # Errors
 /// When the embedded store cannot be opened, or an address cannot be used.
 pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError> {
-    let read = deps.readiness.condition("flags are read");
     let store: Arc<dyn Store> = match deps.mongo.clone() {
         Some(mongo) => Arc::new(MongoStore::new(mongo)),
         None => {
@@ -88,7 +87,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     let tasks = [
         tokio::spawn({
             let (book, every) = (Arc::clone(&book), config.poll);
-            async move { book.follow(every, read).await }
+            async move { book.follow(every).await }
         }),
         tokio::spawn({
             let (controller, drain) = (Arc::clone(&controller), deps.drain.clone());

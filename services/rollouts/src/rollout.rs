@@ -153,6 +153,9 @@ impl Rollout {
     }
 
     /// Whether a candidate may be tried, given all earlier rollouts in any order.
+    ///
+    /// # Errors
+    /// When another rollout of the flag runs, or the candidate was rolled back before.
     pub fn may_start<'r>(
         previous: impl Iterator<Item = &'r Rollout>,
         flag: &str,

@@ -16,7 +16,7 @@ use world::{Story, Trouble, Turns, World, live};
 const SEED: u64 = 7;
 
 /// Three short steps.
-fn short(name: &'static str, candidate: Turns) -> World {
+fn short(candidate: Turns) -> World {
     let step = |percentage| Step {
         percentage,
         bake: Duration::from_secs(3600),
@@ -28,7 +28,7 @@ fn short(name: &'static str, candidate: Turns) -> World {
         },
         turns_per_hour: 6000.0,
         hours: 8.0,
-        ..World::of(name, candidate)
+        ..World::of(candidate)
     }
 }
 
@@ -48,20 +48,20 @@ fn one_in_a_hundred(count: usize) -> usize {
 
 #[test]
 fn a_good_candidate_goes_all_the_way() {
-    let stories = stories(&short("0.1 %", Turns::failing(0.001)), 40);
+    let stories = stories(&short(Turns::failing(0.001)), 40);
     assert!(stories.iter().all(Story::completed));
 }
 
 #[test]
 fn half_a_per_cent_of_errors_is_not_rolled_back() {
-    let stories = stories(&short("0.5 %", Turns::failing(0.005)), 60);
+    let stories = stories(&short(Turns::failing(0.005)), 60);
     assert!(rolled_back(&stories) <= one_in_a_hundred(60));
     assert!(stories.iter().filter(|story| story.completed()).count() > 50);
 }
 
 #[test]
 fn at_the_very_limit_rollbacks_are_as_rare_as_was_accepted() {
-    let mut world = short("2 %", Turns::failing(0.02));
+    let mut world = short(Turns::failing(0.02));
     world.plan.steps.truncate(1);
     world.hours = 5.0;
     let stories = stories(&world, 200);
@@ -77,7 +77,7 @@ fn a_first_token_at_the_very_limit_is_rolled_back_as_rarely() {
         tail: 1.2,
         ..Turns::WELL
     };
-    let mut world = short("2000 ms", at_the_limit);
+    let mut world = short(at_the_limit);
     world.plan.steps.truncate(1);
     world.hours = 5.0;
     let stories = stories(&world, 100);
@@ -89,7 +89,7 @@ fn a_first_token_at_the_very_limit_is_rolled_back_as_rarely() {
 #[test]
 fn a_bad_candidate_is_always_rolled_back_and_soon() {
     for (rate, most) in [(0.05, 3000), (0.10, 600), (0.50, 60)] {
-        for story in stories(&short("bad", Turns::failing(rate)), 60) {
+        for story in stories(&short(Turns::failing(rate)), 60) {
             assert!(story.rolled_back(), "{rate}: {:?}", story.rollout.state);
             assert_eq!(story.rollout.step, 0, "{rate}");
             assert!(story.samples < most, "{rate}: {}", story.samples);
@@ -104,7 +104,7 @@ fn a_slow_candidate_is_always_rolled_back() {
         tail: 1.2,
         ..Turns::WELL
     };
-    for story in stories(&short("slow", slow), 40) {
+    for story in stories(&short(slow), 40) {
         assert!(story.rolled_back(), "{:?}", story.rollout.state);
         assert!(story.samples < 5000, "{}", story.samples);
     }
@@ -112,7 +112,7 @@ fn a_slow_candidate_is_always_rolled_back() {
 
 #[test]
 fn errors_that_begin_late_are_rolled_back_too() {
-    let mut world = short("late", Turns::failing(0.001));
+    let mut world = short(Turns::failing(0.001));
     world.trouble = Some(Trouble {
         step: 1,
         hours: 100.0,
@@ -128,7 +128,7 @@ fn errors_that_begin_late_are_rolled_back_too() {
 #[test]
 fn an_outage_of_both_arms_is_held_and_then_it_goes_on() {
     for (step, error_rate) in [(0, 1.0), (0, 0.1), (1, 1.0), (1, 0.1)] {
-        let mut world = short("outage", Turns::failing(0.001));
+        let mut world = short(Turns::failing(0.001));
         world.hours = 12.0;
         world.trouble = Some(Trouble {
             step,
@@ -148,7 +148,7 @@ fn an_outage_of_both_arms_is_held_and_then_it_goes_on() {
 
 #[test]
 fn without_visitors_a_rollout_stays_and_is_told_to_be_stalled() {
-    let mut world = short("nobody", Turns::WELL);
+    let mut world = short(Turns::WELL);
     world.turns_per_hour = 0.0;
     let story = live(&world, SEED);
     assert_eq!(
@@ -164,6 +164,6 @@ fn cancelled_turns_change_nothing_but_the_pace() {
         cancelled: 0.3,
         ..Turns::failing(0.001)
     };
-    let stories = stories(&short("cancelled", candidate), 20);
+    let stories = stories(&short(candidate), 20);
     assert!(stories.iter().all(Story::completed));
 }

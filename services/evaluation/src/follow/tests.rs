@@ -131,7 +131,16 @@ async fn changes_come_the_last_snapshot_holds_while_the_role_is_away_and_it_surv
     assert!(!streams(&late));
 
     tell.send_replace(snapshot(6, 100.0));
-    let _again = serve(TcpListener::bind(place).await.unwrap(), told);
+    // The server that was ended lets go of its place a moment later.
+    let again = timeout(Duration::from_secs(10), async {
+        loop {
+            if let Ok(listener) = TcpListener::bind(place).await {
+                break listener;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let _again = serve(again.await.unwrap(), told);
     reaches(&flags, 6).await;
     assert!(streams(&flags));
 }

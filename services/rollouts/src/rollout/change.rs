@@ -7,6 +7,9 @@ use crate::decide::{Decision, Verdict};
 
 impl Rollout {
     /// Holds the percentage; rolling back is still judged.
+    ///
+    /// # Errors
+    /// When it neither runs nor waits for approval.
     pub fn pause(&self, now: SystemTime) -> Result<Transition, Refused> {
         self.allowed("pause", &[State::Running, State::AwaitingApproval])?;
         let mut next = self.clone();
@@ -16,6 +19,9 @@ impl Rollout {
     }
 
     /// Goes on where it was paused.
+    ///
+    /// # Errors
+    /// When it is not paused.
     pub fn resume(&self, now: SystemTime) -> Result<Transition, Refused> {
         self.allowed("resume", &[State::Paused])?;
         let mut next = self.clone();
@@ -26,6 +32,9 @@ impl Rollout {
     }
 
     /// Ends it and sets the plan's rollback percentage.
+    ///
+    /// # Errors
+    /// When it has ended.
     pub fn abort(&self, now: SystemTime) -> Result<Transition, Refused> {
         self.allowed(
             "abort",
@@ -36,12 +45,18 @@ impl Rollout {
     }
 
     /// Lets a step that waits for a person go on.
+    ///
+    /// # Errors
+    /// When it does not wait for approval.
     pub fn approve(&self, now: SystemTime) -> Result<Transition, Refused> {
         self.allowed("approve", &[State::AwaitingApproval])?;
         Ok(self.advance(now))
     }
 
     /// Goes to a step by a person's word; its bake begins anew. A paused rollout stays paused.
+    ///
+    /// # Errors
+    /// When it has ended, or there is no such step.
     pub fn set_step(&self, step: usize, now: SystemTime) -> Result<Transition, Refused> {
         self.allowed(
             "set the step of",
@@ -60,7 +75,11 @@ impl Rollout {
             State::Paused => State::Paused,
             _ => State::Running,
         };
-        let note = format!("set to step {step}, {} %", target.percentage);
+        let note = format!(
+            "set from {} % to {} %",
+            self.percentage(),
+            target.percentage
+        );
         Ok(self.enter(step, state, now, note))
     }
 

@@ -52,7 +52,6 @@ pub(crate) struct Trouble {
 /// A truth.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
-    pub(crate) name: &'static str,
     pub(crate) plan: Plan,
     pub(crate) turns_per_hour: f64,
     pub(crate) candidate: Turns,
@@ -63,9 +62,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn of(name: &'static str, candidate: Turns) -> Self {
+    pub(crate) fn of(candidate: Turns) -> Self {
         Self {
-            name,
             plan: Plan::default(),
             turns_per_hour: 6000.0,
             candidate,
@@ -85,7 +83,6 @@ pub(crate) struct Story {
     pub(crate) since_trouble: u64,
     pub(crate) stalled: bool,
     pub(crate) excused: bool,
-    pub(crate) looks: u64,
 }
 
 /// One rollout, the same for the same seed.
@@ -109,7 +106,6 @@ pub(crate) fn live(world: &World, seed: u64) -> Story {
         since_trouble: 0,
         stalled: false,
         excused: false,
-        looks: 0,
     };
     let mut source = Source::default();
     let mut trouble_at: Option<SystemTime> = None;
@@ -155,7 +151,6 @@ pub(crate) fn live(world: &World, seed: u64) -> Story {
             story.since_trouble += new;
         }
         let decision = look(current, &source, now);
-        story.looks += 1;
         story.stalled |= decision.stalled;
         story.excused |= decision
             .reasons

@@ -2,155 +2,126 @@
 
 use super::world::{Trouble, Turns, World};
 
-pub(crate) fn all() -> Vec<(World, bool)> {
-    let slow = |first_token_ms| Turns {
+pub(crate) struct Truth {
+    pub(crate) name: &'static str,
+    pub(crate) deserves_rollback: bool,
+    pub(crate) world: World,
+}
+
+fn good(name: &'static str, world: World) -> Truth {
+    Truth {
+        name,
+        deserves_rollback: false,
+        world,
+    }
+}
+
+fn bad(name: &'static str, world: World) -> Truth {
+    Truth {
+        deserves_rollback: true,
+        ..good(name, world)
+    }
+}
+
+fn failing(error_rate: f64) -> World {
+    World::of(Turns::failing(error_rate))
+}
+
+fn slow(first_token_ms: f64) -> Turns {
+    Turns {
         first_token_ms,
         tail: 1.2,
         ..Turns::WELL
-    };
-    let failing = Turns::failing;
-    let trouble = |step, hours, candidate, control| {
-        Some(Trouble {
-            step,
+    }
+}
+
+/// Of a good candidate, from half way through a step on.
+fn trouble(step: usize, hours: f64, candidate: Turns, control: Turns) -> World {
+    World {
+        trouble: Some(Trouble {
+            step: step - 1,
             hours,
             candidate,
             control,
-        })
+        }),
+        ..failing(0.001)
+    }
+}
+
+fn outage(step: usize, hours: f64, turns: Turns) -> World {
+    trouble(step, hours, turns, turns)
+}
+
+fn visited(turns_per_hour: f64, hours: f64) -> World {
+    World {
+        turns_per_hour,
+        hours,
+        ..failing(0.001)
+    }
+}
+
+pub(crate) fn all() -> Vec<Truth> {
+    let (fail, well) = (Turns::failing, Turns::WELL);
+    let cancelling = Turns {
+        cancelled: 0.3,
+        ..fail(0.001)
     };
-    let well = |name| World::of(name, failing(0.001));
-    let outage = |name, step, error_rate, hours| World {
-        trouble: trouble(step, hours, failing(error_rate), failing(error_rate)),
-        ..well(name)
-    };
+    let forever = 1000.0;
     vec![
-        (well("0.1 % errors"), false),
-        (World::of("0.5 % errors", failing(0.005)), false),
-        (
-            World::of("1.5 % errors (between the limits)", failing(0.015)),
-            false,
+        good("0.1 % errors", failing(0.001)),
+        good("0.5 % errors", failing(0.005)),
+        good("1.5 % errors, between the limits", failing(0.015)),
+        good("2 % errors, at the limit", failing(0.02)),
+        bad("3 % errors", failing(0.03)),
+        bad("5 % errors", failing(0.05)),
+        bad("10 % errors", failing(0.10)),
+        bad("50 % errors", failing(0.50)),
+        good(
+            "first token 1500 ms, between the limits",
+            World::of(slow(1500.0)),
         ),
-        (World::of("2 % errors (at the limit)", failing(0.02)), false),
-        (World::of("3 % errors", failing(0.03)), true),
-        (World::of("5 % errors", failing(0.05)), true),
-        (World::of("10 % errors", failing(0.10)), true),
-        (World::of("50 % errors", failing(0.50)), true),
-        (
-            World::of("first token 1500 ms, heavy tail", slow(1500.0)),
-            false,
+        good("first token 2000 ms, at the limit", World::of(slow(2000.0))),
+        bad("first token 2500 ms", World::of(slow(2500.0))),
+        bad(
+            "5 % errors from step 3 on",
+            trouble(3, forever, fail(0.05), well),
         ),
-        (
-            World::of(
-                "first token 2000 ms (at the limit), heavy tail",
-                slow(2000.0),
-            ),
-            false,
+        bad(
+            "5 % errors from step 7 (90 %) on",
+            trouble(7, forever, fail(0.05), well),
         ),
-        (
-            World::of("first token 2500 ms, heavy tail", slow(2500.0)),
-            true,
+        bad(
+            "50 % errors from step 7 (90 %) on",
+            trouble(7, forever, fail(0.5), well),
         ),
-        (
-            World {
-                trouble: trouble(2, 1000.0, failing(0.05), Turns::WELL),
-                ..well("5 % errors from step 3 on")
-            },
-            true,
+        good("step 3: both arms fail for 1 h", outage(3, 1.0, fail(1.0))),
+        good(
+            "step 3: 10 % of both arms fail for 5 h",
+            outage(3, 5.0, fail(0.1)),
         ),
-        (
-            World {
-                trouble: trouble(6, 1000.0, failing(0.05), Turns::WELL),
-                ..well("5 % errors from step 7 on")
-            },
-            true,
+        good(
+            "step 5: 10 % of both arms fail for 5 h",
+            outage(5, 5.0, fail(0.1)),
         ),
-        (
-            World {
-                trouble: trouble(6, 1000.0, failing(0.50), Turns::WELL),
-                ..well("50 % errors from step 7 on")
-            },
-            true,
+        good(
+            "step 7 (90 %): both arms fail for 1 h",
+            outage(7, 1.0, fail(1.0)),
         ),
-        (
-            outage("outage of both arms, all fail, step 3", 2, 1.0, 1.0),
-            false,
+        good(
+            "step 7 (90 %): 10 % of both arms fail for 5 h",
+            outage(7, 5.0, fail(0.1)),
         ),
-        (
-            outage(
-                "outage of both arms, 10 % fail for 5 h, step 3",
-                2,
-                0.10,
-                5.0,
-            ),
-            false,
+        good(
+            "step 3: both arms slow for 3 h",
+            outage(3, 3.0, slow(4000.0)),
         ),
-        (
-            outage(
-                "outage of both arms, 10 % fail for 5 h, step 5",
-                4,
-                0.10,
-                5.0,
-            ),
-            false,
+        good(
+            "step 7 (90 %): both arms slow for 3 h",
+            outage(7, 3.0, slow(4000.0)),
         ),
-        (
-            outage("outage of both arms, all fail, step 7 (90 %)", 6, 1.0, 1.0),
-            false,
-        ),
-        (
-            outage(
-                "outage of both arms, 10 % fail for 5 h, step 7 (90 %)",
-                6,
-                0.10,
-                5.0,
-            ),
-            false,
-        ),
-        (
-            World {
-                trouble: trouble(2, 3.0, slow(4000.0), slow(4000.0)),
-                ..well("both arms slow for 3 h, step 3")
-            },
-            false,
-        ),
-        (
-            World {
-                trouble: trouble(6, 3.0, slow(4000.0), slow(4000.0)),
-                ..well("both arms slow for 3 h, step 7 (90 %)")
-            },
-            false,
-        ),
-        (
-            World::of(
-                "30 % cancelled, 0.1 % errors",
-                Turns {
-                    cancelled: 0.3,
-                    ..failing(0.001)
-                },
-            ),
-            false,
-        ),
-        (
-            World {
-                turns_per_hour: 60_000.0,
-                hours: 60.0,
-                ..well("0.1 % errors, 60000 turns an hour")
-            },
-            false,
-        ),
-        (
-            World {
-                turns_per_hour: 300.0,
-                hours: 400.0,
-                ..well("0.1 % errors, 300 turns an hour")
-            },
-            false,
-        ),
-        (
-            World {
-                turns_per_hour: 0.0,
-                ..well("no visitors")
-            },
-            false,
-        ),
+        good("30 % cancelled, 0.1 % errors", World::of(cancelling)),
+        good("60000 turns an hour, 0.1 % errors", visited(60_000.0, 60.0)),
+        good("300 turns an hour, 0.1 % errors", visited(300.0, 400.0)),
+        good("no visitors", visited(0.0, 120.0)),
     ]
 }
