@@ -13,7 +13,11 @@ use tokio::{
 };
 use tracing::{info, warn};
 use troika_chassis::lifecycle::Drain;
-use troika_rollouts::decide::{Decision, Verdict, decide};
+use troika_rollouts::{
+    decide::{Decision, Verdict, decide_over},
+    evidence::Evidence,
+    rollout::Rollout,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -124,23 +128,14 @@ impl Controller {
         let rollout = &at.rollout;
         let now = SystemTime::now();
         let timing = rollout.timing(now);
-        let window = rollout.plan.criteria.window;
-        let comparison = self.book.now().ok().and_then(|state| {
-            let flag = state.flags.get(&rollout.flag)?;
-            Some(Comparison {
-                flag: rollout.flag.clone(),
-                candidate: flag.on_variant.clone(),
-                control: flag.off_variant.clone(),
-                since: rollout
-                    .step_started_at
-                    .max(now.checked_sub(window).unwrap_or(now)),
-            })
-        });
-        let evidence = match comparison {
-            Some(comparison) => self.source.compare(comparison).await,
-            None => None,
-        };
-        let decision = decide(&rollout.plan.criteria, evidence.as_ref(), &timing);
+        // A fault that is new shows in the newest figures; a slight one, and few visitors, only add up over the
+        // whole step.
+        let (newest, whole) = tokio::join!(
+            self.figures(rollout, rollout.figures_since(now)),
+            self.figures(rollout, rollout.step_started_at),
+        );
+        let criteria = &rollout.plan.criteria;
+        let decision = decide_over(criteria, newest.as_ref(), whole.as_ref(), &timing);
         tell(at, &decision, self.newest.borrow().get(&rollout.id));
         if let Err(error) = self.book.store().decide(&rollout.id, &decision).await {
             warn!(
@@ -168,6 +163,19 @@ impl Controller {
                 ),
             }
         }
+    }
+
+    /// Both arms of a rollout since a moment; `None` while nobody can tell.
+    async fn figures(&self, rollout: &Rollout, since: SystemTime) -> Option<Evidence> {
+        let state = self.book.now().ok()?;
+        let flag = state.flags.get(&rollout.flag)?;
+        let comparison = Comparison {
+            flag: rollout.flag.clone(),
+            candidate: flag.on_variant.clone(),
+            control: flag.off_variant.clone(),
+            since,
+        };
+        self.source.compare(comparison).await
     }
 
     async fn read_newest(&self, id: &str) {

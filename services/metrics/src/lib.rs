@@ -1,5 +1,5 @@
-//! The metrics role: outcomes of turns in, figures out. For now it keeps the last hour in memory and answers what
-//! rollouts are judged by.
+//! The metrics role: outcomes of turns in, figures out. For now it keeps two days in memory and answers what rollouts
+//! are judged by.
 //!
 //! It exports its [`Config`] and [`build`].
 

@@ -1,5 +1,6 @@
-//! The last hour, second by second: each turn under the second in which it started, so that a question about
-//! "since then" is answered exactly. Pure: the time comes in as an argument.
+//! The last hour second by second, and two days minute by minute: each turn under the time at which it started, so that a
+//! question about "since then" is answered to the second, later to the minute. Pure: the time comes in as an
+//! argument.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -8,8 +9,11 @@ use std::{
 
 use crate::arm::{Arm, Outcome};
 
-/// How far back turns are kept.
-const KEPT: Duration = Duration::from_secs(60 * 60);
+/// How far back seconds are kept apart; turns that are told later than this do not count.
+const BY_SECONDS: Duration = Duration::from_secs(60 * 60);
+/// How far back minutes are kept.
+const BY_MINUTES: Duration = Duration::from_secs(48 * 60 * 60);
+const MINUTE: u64 = 60;
 /// How far a turn's start may lie in the future, by the clocks of other machines.
 const AHEAD: Duration = Duration::from_secs(60);
 
@@ -34,25 +38,42 @@ pub(crate) struct Comparison {
     pub(crate) overload: f64,
 }
 
-/// The last hour.
+/// What is kept.
 pub(crate) struct Window {
-    seconds: BTreeMap<u64, Second>,
+    seconds: BTreeMap<u64, Slot>,
+    /// By their first second.
+    minutes: BTreeMap<u64, Slot>,
     flags: BTreeSet<String>,
     max_flags: usize,
 }
 
+/// All turns of a second or a minute.
 #[derive(Default)]
-struct Second {
+struct Slot {
     turns: u64,
     refused: u64,
     /// By flag, then by variant.
     arms: HashMap<String, HashMap<String, Arm>>,
 }
 
+impl Slot {
+    fn merge(&mut self, other: Self) {
+        self.turns += other.turns;
+        self.refused += other.refused;
+        for (flag, variants) in other.arms {
+            let arms = self.arms.entry(flag).or_default();
+            for (variant, arm) in variants {
+                arms.entry(variant).or_default().merge(&arm);
+            }
+        }
+    }
+}
+
 impl Window {
     pub(crate) fn new(max_flags: usize) -> Self {
         Self {
             seconds: BTreeMap::new(),
+            minutes: BTreeMap::new(),
             flags: BTreeSet::new(),
             max_flags,
         }
@@ -62,7 +83,7 @@ impl Window {
     pub(crate) fn add(&mut self, turn: Turn, now: SystemTime) -> bool {
         let age = now.duration_since(turn.started_at);
         let fits = match age {
-            Ok(age) => age <= KEPT,
+            Ok(age) => age <= BY_SECONDS,
             Err(ahead) => ahead.duration() <= AHEAD,
         };
         if !fits {
@@ -106,8 +127,9 @@ impl Window {
     ) -> Comparison {
         let mut found = Comparison::default();
         let (mut turns, mut refused) = (0, 0);
-        // The second in which it began is not wholly "since".
-        for (at, entry) in self.seconds.range(second(since) + 1..) {
+        // The second, or minute, in which it began is not wholly "since".
+        let from = second(since) + 1;
+        for (at, entry) in self.minutes.range(from..).chain(self.seconds.range(from..)) {
             turns += entry.turns;
             refused += entry.refused;
             let Some(arms) = entry.arms.get(flag) else {
@@ -127,10 +149,20 @@ impl Window {
         found
     }
 
+    /// Folds old seconds into their minutes, and lets go of old minutes.
     fn forget(&mut self, now: SystemTime) {
-        let oldest = second(now.checked_sub(KEPT).unwrap_or(now));
+        let before = |age| second(now.checked_sub(age).unwrap_or(now));
         while let Some(first) = self.seconds.first_entry()
-            && *first.key() < oldest
+            && *first.key() < before(BY_SECONDS)
+        {
+            let (at, slot) = first.remove_entry();
+            self.minutes
+                .entry(at - at % MINUTE)
+                .or_default()
+                .merge(slot);
+        }
+        while let Some(first) = self.minutes.first_entry()
+            && *first.key() < before(BY_MINUTES)
         {
             first.remove();
         }
@@ -179,13 +211,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_an_hour_old_is_forgotten_and_what_is_ahead_is_refused() {
+    fn an_hour_later_seconds_are_minutes_and_after_two_days_they_are_gone() {
         let mut window = Window::new(10);
-        window.add(turn(start(), "on", Outcome::Success), start());
-        let later = start() + KEPT + 2 * SECOND;
-        assert!(!window.add(turn(start(), "on", Outcome::Success), later));
+        for at in 0..120 {
+            let at = start() + at * SECOND;
+            assert!(window.add(turn(at, "on", Outcome::Success), at));
+        }
+        let now = start() + 2 * BY_SECONDS;
+        assert!(window.add(turn(now, "on", Outcome::Success), now));
+        assert_eq!((window.seconds.len(), window.minutes.len()), (1, 2));
+        let since = |at| window.compare("streaming", "on", "off", at).candidate;
+        assert_eq!(since(start() - SECOND).successes, 121);
+        assert_eq!(since(start() - SECOND).first_token.count, 121);
+        assert_eq!(since(start()).successes, 61);
+
+        let later = now + BY_MINUTES + 2 * SECOND;
+        assert!(!window.add(turn(now, "on", Outcome::Success), later));
         assert!(window.add(turn(later, "on", Outcome::Success), later));
-        assert_eq!(window.seconds.len(), 1);
+        assert_eq!((window.seconds.len(), window.minutes.len()), (1, 0));
         assert!(!window.add(turn(later + 2 * AHEAD, "on", Outcome::Success), later));
     }
 

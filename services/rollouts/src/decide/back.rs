@@ -164,8 +164,10 @@ impl Look<'_> {
         if control_k > 0 && alike {
             return Control::Alike;
         }
-        // A few turns neither excuse nor accuse; but what is this bad is not waited for without end.
-        if k < WAIT_FAILURES {
+        // A few turns neither excuse nor accuse; but what is this bad is not waited for without end, unless the
+        // control arm itself fails more than an arm one would let go on.
+        let fails_too = control_k as f64 / control_n as f64 > well;
+        if k < WAIT_FAILURES || fails_too {
             return Control::Silent;
         }
         Control::Better
