@@ -1,5 +1,9 @@
 //! Thousands of rollouts in worlds whose truth is known, and what became of them:
-//! `cargo run --release -p troika-rollouts --example simulate [ROLLOUTS_PER_WORLD]`
+//! `cargo run --release -p troika-rollouts --example simulate [ROLLOUTS_OF_EACH_TRUTH]`
+//!
+//! The default plan, 6000 turns an hour where nothing else is said, 0.3 % errors in the control arm, five days at
+//! most, a look every one to five minutes. Times to the first token are log-normal; those of slow worlds have a
+//! heavy tail. Samples to a rollback count from the beginning of the trouble.
 #![allow(clippy::print_stdout)]
 
 use std::sync::Mutex;
@@ -20,7 +24,7 @@ fn main() {
     let rollouts = std::env::args()
         .nth(1)
         .and_then(|count| count.parse().ok())
-        .unwrap_or(300);
+        .unwrap_or(100);
     let mut table = Table::new();
     table.set_header([
         "truth",

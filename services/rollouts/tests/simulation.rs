@@ -67,7 +67,9 @@ fn at_the_very_limit_rollbacks_are_as_rare_as_was_accepted() {
     let stories = stories(&world, 200);
     let back = rolled_back(&stories);
     assert!(back <= one_in_a_hundred(200), "{back}");
-    assert!(!stories.iter().any(Story::completed));
+    // Twice what an advance allows is shown to be below it by chance alone.
+    let completed = stories.iter().filter(|story| story.completed()).count();
+    assert!(completed <= one_in_a_hundred(200), "{completed}");
 }
 
 #[test]

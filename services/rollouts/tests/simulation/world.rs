@@ -182,7 +182,7 @@ fn look(rollout: &Rollout, source: &Source, now: SystemTime) -> Decision {
 /// About five visitors of the candidate between looks, and no more than five minutes.
 fn pace(world: &World, percentage: f64) -> Duration {
     let per_second = world.turns_per_hour / HOUR * percentage / 100.0;
-    Duration::from_secs_f64((5.0 / per_second).clamp(30.0, 300.0))
+    Duration::from_secs_f64((5.0 / per_second).clamp(60.0, 300.0))
 }
 
 impl Story {
