@@ -87,6 +87,11 @@ impl Gatekeeper {
         })))
     }
 
+    /// Whether a request carries an admin's token: for what others may see too, though less of it.
+    pub(crate) fn knows(&self, headers: &HeaderMap) -> bool {
+        self.admit(headers).is_ok()
+    }
+
     fn admit(&self, headers: &HeaderMap) -> Result<Admin, TurnedAway> {
         let token = bearer(headers)?;
         let lock = self.0.as_ref().ok_or(TurnedAway::InvalidToken)?;

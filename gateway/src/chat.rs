@@ -12,9 +12,8 @@ use axum::{
 };
 use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
-use tonic::transport::Channel;
 use troika_chassis::{
-    channel::reach,
+    channel::{Channel, reach},
     context::RequestContext,
     error::{Code, Error},
     lifecycle::Drain,
@@ -27,6 +26,7 @@ use crate::{
     call::{late, refused, within},
     config::Config,
     live,
+    outcome::Outcomes,
     problem::{Detail, Problem, ProblemDocument},
     request::{Question, Stop},
     stream::EventBody,
@@ -42,6 +42,7 @@ const CHAT: &str = "chat";
 #[derive(Clone)]
 pub(crate) struct Chat {
     client: ChatStreamClient<Channel>,
+    outcomes: Outcomes,
     drain: Drain,
     limits: BodyLimits,
     heartbeat: Duration,
@@ -52,8 +53,9 @@ pub(crate) struct Chat {
 
 impl Chat {
     /// Calls chat over `channel`, within the bounds of `config`.
-    pub(crate) fn new(channel: Channel, config: &Config, drain: Drain) -> Self {
+    pub(crate) fn new(channel: Channel, outcomes: Outcomes, config: &Config, drain: Drain) -> Self {
         Self {
+            outcomes,
             client: ChatStreamClient::new(channel).max_decoding_message_size(LARGEST_ANSWER),
             drain,
             limits: config.body_limits(),
@@ -62,6 +64,11 @@ impl Chat {
             answer_deadline: config.answer_deadline,
             stop_deadline: config.stop_deadline,
         }
+    }
+
+    /// Whom the outcomes are told.
+    pub(crate) fn outcomes(&self) -> &Outcomes {
+        &self.outcomes
     }
 }
 
@@ -109,8 +116,8 @@ pub(crate) async fn query_stream(
         reach(|| {
             let mut request = tonic::Request::new(question.clone());
             context.inject_metadata(request.metadata_mut());
-            let mut client = chat.client.clone();
-            async move { client.query(request).await }
+            let mut caller = chat.client.clone();
+            async move { caller.query(request).await }
         }),
     )
     .await
@@ -130,7 +137,8 @@ pub(crate) async fn query_stream(
                 "The chat service ended the stream before it began. Please try again.",
             )
         })?;
-    let body = EventBody::new(first, events, chat.heartbeat, &chat.drain);
+    let body = EventBody::new(first, events, chat.heartbeat, &chat.drain)
+        .heard_by(chat.outcomes.listening(&context, client));
     Ok(live::event_stream(Body::new(body)))
 }
 

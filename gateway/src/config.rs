@@ -31,6 +31,8 @@ pub struct Config {
     pub tts: Url,
     /// The flags role's gRPC address, as `chat`.
     pub flags: Url,
+    /// The metrics role's gRPC address, as `chat`.
+    pub metrics: Url,
     /// The connections to each of them.
     pub channel: ChannelConfig,
     /// The most a request's body may hold.
@@ -66,6 +68,9 @@ pub struct Config {
     /// How long the flags role may take for a call.
     #[serde(with = "humantime_serde")]
     pub flags_deadline: Duration,
+    /// How long the metrics role may take for a call.
+    #[serde(with = "humantime_serde")]
+    pub metrics_deadline: Duration,
     /// What staff's tokens are signed with. Not of this section: the process hands it on. Without it nobody
     /// is let in where a token is asked for.
     #[serde(skip)]
@@ -83,6 +88,7 @@ impl Default for Config {
             chat: local(50051),
             tts: local(50052),
             flags: local(50053),
+            metrics: local(50054),
             channel: ChannelConfig::default(),
             body_limit: ByteSize::mib(1),
             body_timeout: Duration::from_secs(10),
@@ -96,6 +102,7 @@ impl Default for Config {
             stop_deadline: Duration::from_secs(5),
             speech_deadline: Duration::from_secs(30),
             flags_deadline: Duration::from_secs(5),
+            metrics_deadline: Duration::from_secs(2),
             jwt_secret: Secret::default(),
             rate_limit_ip_whitelist: Vec::new(),
         }
@@ -140,6 +147,7 @@ impl Validate for Config {
         check_address(problems, "chat", &self.chat);
         check_address(problems, "tts", &self.tts);
         check_address(problems, "flags", &self.flags);
+        check_address(problems, "metrics", &self.metrics);
         self.channel.validate(&mut problems.at("channel"));
         if self.body_limit.as_u64() == 0 {
             problems.push("body_limit", "must be more than nothing, such as 1 MiB");
@@ -160,6 +168,7 @@ impl Validate for Config {
             ("stop_deadline", self.stop_deadline),
             ("speech_deadline", self.speech_deadline),
             ("flags_deadline", self.flags_deadline),
+            ("metrics_deadline", self.metrics_deadline),
         ] {
             if duration.is_zero() {
                 problems.push(key, "must be longer than nothing, such as 10s");

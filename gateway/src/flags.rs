@@ -16,8 +16,10 @@ use axum::{
 };
 use http::{StatusCode, header::ETAG};
 use serde::Serialize;
-use tonic::transport::Channel;
-use troika_chassis::error::{Code, Error, Violation};
+use troika_chassis::{
+    channel::Channel,
+    error::{Code, Error, Violation},
+};
 use troika_evaluation::{flag::Flag, follow, wire};
 use troika_proto::flags::v1::{Flag as WireFlag, flags_client::FlagsClient};
 use utoipa::ToSchema;

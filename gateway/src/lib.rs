@@ -17,10 +17,12 @@ mod events;
 mod flags;
 mod health;
 mod live;
+mod metrics;
 mod moment;
 mod number;
 mod ofrep;
 mod openapi;
+mod outcome;
 mod problem;
 mod query;
 mod request;
@@ -41,12 +43,18 @@ use axum::{
 use http::{
     HeaderValue, Uri,
     header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
+    uri::InvalidUri,
 };
 use tokio_util::task::AbortOnDropHandle;
-use tonic::transport::Channel;
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
-use troika_chassis::{channel::channel, context::RequestLayer, deps::Deps};
+use troika_chassis::{
+    channel::{Channel, channel},
+    context::RequestLayer,
+    deps::Deps,
+    meters::HttpLayer,
+};
+use troika_evaluation::follow::Flags;
 use url::Url;
 
 pub use crate::{
@@ -100,8 +108,14 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
         &config,
         deps.drain.clone(),
     );
-    let chat = chat::Chat::new(channel.clone(), &config, deps.drain.clone());
-    let flagged = flagged(&config, &deps)?;
+    let flags_channel = channel_to("flags", &config.flags, &config)?;
+    let kept = deps.data_dir.join(KEPT_FLAGS);
+    let known = Flags::follow(flags_channel.clone(), kept);
+    let outcomes = outcome::Outcomes::new(&config.metrics, known.clone(), deps.drain.clone())
+        .map_err(|problem| unusable("metrics", &config.metrics, &problem))?;
+    let chat = chat::Chat::new(channel.clone(), outcomes, &config, deps.drain.clone());
+    let figures = channel_to("metrics", &config.metrics, &config)?;
+    let operations = operations(flags_channel, known, figures, &config, &deps);
     let condition = deps.readiness.condition("chat");
     let follower = AbortOnDropHandle::new(tokio::spawn(troika_chassis::health::follow(
         channel,
@@ -116,26 +130,31 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
         drain: deps.drain,
     };
     Ok(Service {
-        router: routes(chat, speech, flagged, health, introspection),
+        router: routes(chat, speech, operations, health, introspection),
         config,
         follower,
     })
 }
 
-/// Everything about flags: their own routes, rollouts, and OFREP.
-fn flagged(config: &Config, deps: &Deps) -> Result<Router, BuildError> {
-    let channel = channel_to("flags", &config.flags, config)?;
-    let kept = deps.data_dir.join(KEPT_FLAGS);
-    let known = troika_evaluation::follow::Flags::follow(channel.clone(), kept);
+/// What operators ask and steer: flags, rollouts, figures; and OFREP.
+fn operations(
+    channel: Channel,
+    known: Flags,
+    figures: Channel,
+    config: &Config,
+    deps: &Deps,
+) -> Router {
     let gatekeeper = admin::Gatekeeper::new(&config.jwt_secret);
     let drain = || deps.drain.clone();
+    let metrics = metrics::Metrics::new(figures, gatekeeper.clone(), config, drain());
     let flags = flags::Flags::new(channel.clone(), known.clone(), gatekeeper.clone(), config);
     let rollouts = rollouts::Rollouts::new(channel, gatekeeper, config, drain());
     let ofrep = ofrep::Ofrep::new(known, config, drain());
-    Ok(flags
+    flags
         .routes()
         .merge(rollouts.routes())
-        .merge(ofrep.routes()))
+        .merge(ofrep.routes())
+        .merge(metrics.routes())
 }
 
 /// Connections to a role, opened when they are first needed.
@@ -143,24 +162,30 @@ fn channel_to(role: &'static str, address: &Url, config: &Config) -> Result<Chan
     let uri: Uri = address
         .as_str()
         .parse()
-        .map_err(|problem: http::uri::InvalidUri| BuildError::Address {
-            role,
-            address: address.to_string(),
-            problem: problem.to_string(),
-        })?;
+        .map_err(|problem| unusable(role, address, &problem))?;
     Ok(channel(uri, &config.channel))
+}
+
+fn unusable(role: &'static str, address: &Url, problem: &InvalidUri) -> BuildError {
+    BuildError::Address {
+        role,
+        address: address.to_string(),
+        problem: problem.to_string(),
+    }
 }
 
 fn routes(
     chat: chat::Chat,
     speech: speech::Speech,
-    flagged: Router,
+    operations: Router,
     health: health::Health,
     introspection: tonic::service::Routes,
 ) -> Router {
+    let told = middleware::from_fn_with_state(chat.outcomes().clone(), outcome::tell);
     let api = Router::new()
         .route("/api/chat/query/stream", post(chat::query_stream))
         .route("/api/chat/query", post(chat::query))
+        .route_layer(told)
         .route("/api/chat/stop", post(chat::stop))
         .with_state(chat);
     let voice = Router::new()
@@ -173,7 +198,7 @@ fn routes(
         .with_state(health);
     let routes = api
         .merge(voice)
-        .merge(flagged)
+        .merge(operations)
         .merge(probes)
         .layer(SetResponseHeaderLayer::if_not_present(
             CACHE_CONTROL,
@@ -199,6 +224,7 @@ fn around(routes: Router) -> Router {
     routes.layer(
         ServiceBuilder::new()
             .layer(RequestLayer::with_route(matched_path))
+            .layer(HttpLayer::with_route(matched_path))
             .layer(SetResponseHeaderLayer::overriding(
                 X_CONTENT_TYPE_OPTIONS,
                 HeaderValue::from_static("nosniff"),

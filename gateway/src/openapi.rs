@@ -13,7 +13,9 @@ use utoipa::{
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{answer, chat, events, flags, health, ofrep, problem, request, rollouts, speech};
+use crate::{
+    answer, chat, events, flags, health, metrics, ofrep, problem, request, rollouts, speech,
+};
 
 /// Swagger UI styles elements inline and shows images from data URLs; scripts stay our own.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -54,6 +56,19 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
         rollouts::set_step,
         rollouts::decisions,
         rollouts::watch,
+        metrics::streaming,
+        metrics::summary,
+        metrics::events,
+        metrics::reset,
+        metrics::health,
+        metrics::prometheus,
+        metrics::figures,
+        metrics::history,
+        metrics::live,
+        metrics::list,
+        metrics::silence,
+        metrics::lift,
+        metrics::test,
         ofrep::evaluate,
         ofrep::evaluate_all,
         ofrep::events,
@@ -273,13 +288,16 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_flags_and_rollouts_says_that_it_is_for_admins() {
+    fn what_is_for_admins_says_so_and_nothing_else_does() {
         let document = serde_json::to_value(Document::openapi()).unwrap();
         let paths = document["paths"].as_object().unwrap();
         for (path, methods) in paths {
             let guarded = path.starts_with("/api/flags")
                 || path.starts_with("/api/rollouts")
-                || path.ends_with("/rollout");
+                || path.starts_with("/api/metrics/alerts")
+                || ["/rollout", "/reset", "/figures", "/history", "/live"]
+                    .iter()
+                    .any(|ending| path.ends_with(ending));
             for (method, operation) in methods.as_object().unwrap() {
                 let says = operation.get("security").is_some();
                 assert_eq!(says, guarded, "{method} {path}");

@@ -13,8 +13,7 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header::LOCATION};
 use serde::{Deserialize, Serialize};
-use tonic::transport::Channel;
-use troika_chassis::{context::RequestContext, lifecycle::Drain};
+use troika_chassis::{channel::Channel, context::RequestContext, lifecycle::Drain};
 use troika_proto::flags::v1::{self as proto, rollouts_client::RolloutsClient};
 use utoipa::ToSchema;
 

@@ -14,9 +14,8 @@ use http::{
     header::{CONTENT_TYPE, VARY},
 };
 use serde::{Deserialize, Serialize};
-use tonic::transport::Channel;
 use troika_chassis::{
-    channel::reach,
+    channel::{Channel, reach},
     context::RequestContext,
     error::{Code, Error},
     lifecycle::Drain,

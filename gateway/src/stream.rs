@@ -22,6 +22,7 @@ use troika_proto::chat::v1::TurnEvent;
 
 use crate::{
     events,
+    outcome::Listening,
     sse::{self, Encoded},
 };
 
@@ -45,6 +46,9 @@ pub(crate) struct EventBody<S> {
     last_write: Instant,
     timer: Pin<Box<Sleep>>,
     ending: Ending,
+    /// Who is told when chat is lost.
+    listening: Option<Listening>,
+    turn: String,
     /// The drain waits for this stream.
     _hold: Hold,
 }
@@ -82,6 +86,8 @@ where
     pub(crate) fn new(first: TurnEvent, events: S, heartbeat: Duration, drain: &Drain) -> Self {
         let watched = drain.clone();
         Self {
+            turn: first.turn_id.clone(),
+            listening: None,
             first: Some(first),
             events: Some(events),
             buffer: BytesMut::with_capacity(EVENT_SIZE),
@@ -92,6 +98,12 @@ where
             ending: Ending::Watching(Box::pin(async move { watched.ending().await })),
             _hold: drain.hold("event stream"),
         }
+    }
+
+    /// Tells when chat is lost, and counts as open until then.
+    pub(crate) fn heard_by(mut self, listening: Listening) -> Self {
+        self.listening = Some(listening);
+        self
     }
 
     /// The next frame that chat's events give, if they give one now.
@@ -146,6 +158,9 @@ where
         self.events = None;
         if let Stage::Decided(reason) = self.stage {
             return self.close(reason);
+        }
+        if let (Abandoned::UpstreamLost, Some(listening)) = (why, self.listening.take()) {
+            listening.lost(&self.turn);
         }
         let (code, message, reason) = why.words();
         self.stage = Stage::Abandoned(reason);

@@ -26,11 +26,10 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     let path = match uri.path() {
         "/" => "index.html",
         "/rollouts" => "rollouts/index.html",
+        "/dashboard" => "dashboard/index.html",
         // A page's links start where the page stands: one level deeper they would lead nowhere.
-        "/rollouts/" | "/rollouts/index.html" => {
-            let address = [(LOCATION, HeaderValue::from_static("../rollouts"))];
-            return (StatusCode::PERMANENT_REDIRECT, address).into_response();
-        }
+        "/rollouts/" | "/rollouts/index.html" => return moved("../rollouts"),
+        "/dashboard/" | "/dashboard/index.html" => return moved("../dashboard"),
         path => path.trim_start_matches('/'),
     };
     let Some(asset) = Assets::get(path) else {
@@ -56,6 +55,11 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     insert(out, CONTENT_SECURITY_POLICY, POLICY);
     insert(out, REFERRER_POLICY, "same-origin");
     response
+}
+
+fn moved(address: &'static str) -> Response {
+    let address = [(LOCATION, HeaderValue::from_static(address))];
+    (StatusCode::PERMANENT_REDIRECT, address).into_response()
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
@@ -109,8 +113,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn both_pages_are_served_under_the_same_policy() {
-        for path in ["/", "/rollouts"] {
+    async fn every_page_is_served_under_the_same_policy() {
+        for path in ["/", "/rollouts", "/dashboard"] {
             let response = get(path).await;
             assert_eq!(response.status(), StatusCode::OK, "{path}");
             assert_eq!(response.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
@@ -120,10 +124,15 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_below_a_page_leads_to_the_page() {
-        for path in ["/rollouts/", "/rollouts/index.html"] {
+        for (path, page) in [
+            ("/rollouts/", "../rollouts"),
+            ("/rollouts/index.html", "../rollouts"),
+            ("/dashboard/", "../dashboard"),
+            ("/dashboard/index.html", "../dashboard"),
+        ] {
             let response = get(path).await;
             assert_eq!(response.status(), StatusCode::PERMANENT_REDIRECT, "{path}");
-            assert_eq!(response.headers()[LOCATION], "../rollouts");
+            assert_eq!(response.headers()[LOCATION], page);
         }
         let response = get("/rollouts/nothing.js").await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND);

@@ -15,6 +15,7 @@ mod command_line;
 mod crowd;
 mod disk;
 mod edge;
+mod exposition;
 mod flags;
 mod leaving;
 mod openfeature;

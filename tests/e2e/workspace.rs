@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Each crate with the crates of this workspace it may be built from. Nothing uses the binary.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("troika-proto", &[]),
     ("troika-chassis", &[]),
     ("troika-sentences", &[]),
     ("troika-rollouts", &[]),
     ("troika-evaluation", &["troika-proto", "troika-chassis"]),
+    ("troika-reporting", &["troika-proto", "troika-chassis"]),
+    ("troika-alerting", &["troika-chassis"]),
     (
         "troika-chat",
         &[
@@ -18,6 +20,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
             "troika-chassis",
             "troika-sentences",
             "troika-evaluation",
+            "troika-reporting",
         ],
     ),
     (
@@ -27,6 +30,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
             "troika-chassis",
             "troika-sentences",
             "troika-evaluation",
+            "troika-reporting",
         ],
     ),
     (
@@ -38,10 +42,23 @@ const MAY_USE: [(&str, &[&str]); 12] = [
             "troika-rollouts",
         ],
     ),
-    ("troika-metrics", &["troika-proto", "troika-chassis"]),
+    (
+        "troika-metrics",
+        &[
+            "troika-proto",
+            "troika-chassis",
+            "troika-reporting",
+            "troika-alerting",
+        ],
+    ),
     (
         "troika-gateway",
-        &["troika-proto", "troika-chassis", "troika-evaluation"],
+        &[
+            "troika-proto",
+            "troika-chassis",
+            "troika-evaluation",
+            "troika-reporting",
+        ],
     ),
     ("troika-tests", &[]),
     (

@@ -9,8 +9,10 @@
 )]
 
 pub mod collector;
+pub mod exposition;
 pub mod google;
 pub mod listener;
+pub mod mail;
 pub mod provider;
 pub mod proxy;
 pub mod raw_provider;

@@ -51,6 +51,7 @@ impl Sandbox {
             ("TROIKA_TTS__LISTEN", "127.0.0.1:0"),
             ("TROIKA_FLAGS__LISTEN", "127.0.0.1:0"),
             ("TROIKA_METRICS__LISTEN", "127.0.0.1:0"),
+            ("TROIKA_ADMIN__LISTEN", "127.0.0.1:0"),
             ("TROIKA_CHAT__MODEL__KNOWLEDGE_PACE", "0s"),
         ];
         Self {
@@ -210,6 +211,11 @@ impl Troika {
     /// The metrics role's address.
     pub fn metrics(&self) -> &str {
         self.fact("metrics")
+    }
+
+    /// The address of those who run it.
+    pub fn admin(&self) -> &str {
+        self.fact("admin")
     }
 
     /// Everything it logged so far.

@@ -7,8 +7,8 @@ use axum::{
     extract::{Path, State},
 };
 use serde::Deserialize;
-use tonic::{Request, Response, Status, transport::Channel};
-use troika_chassis::context::RequestContext;
+use tonic::{Request, Response, Status};
+use troika_chassis::{channel::Channel, context::RequestContext};
 use troika_proto::flags::v1::{self as proto, rollouts_client::RolloutsClient};
 use utoipa::ToSchema;
 

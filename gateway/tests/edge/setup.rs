@@ -23,6 +23,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use troika_chassis::{
     deps::Deps,
     lifecycle::{Drain, DrainConfig, Readiness},
+    meters::Meters,
 };
 use troika_gateway::{Config, ServeError};
 use troika_proto::chat::v1::chat_stream_server::ChatStreamServer;
@@ -116,6 +117,7 @@ impl House {
             data_dir: data.path().to_owned(),
             readiness: Readiness::default(),
             drain: drain.clone(),
+            meters: Meters::new(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,78 +1,49 @@
-//! Asks the server and hands on what it answers: JSON, or a refusal in the server's own words. The only file that
-//! knows the addresses. Knows nothing of the page.
+//! The routes of flags and rollouts. The only file that knows their addresses. Knows nothing of the page.
 
-import { noteServerTime } from "./clock.js";
+import { Server, list } from "./asking.js";
 
-/** After this a request counts as unanswered. */
-const PATIENCE_MS = 15_000;
-
-/** The server did not do what it was asked, or could not be asked. */
-export class Refusal extends Error {
-  /**
-   * @param {{ status: number, message: string, code?: string, details?: string[], retryAfter?: number }} refusal
-   *   `status` is 0 when there was no answer; `details` name the fields that are wrong; `retryAfter` is in seconds
-   */
-  constructor({ status, message, code = "", details = [], retryAfter = 0 }) {
-    super(message);
-    this.name = "Refusal";
-    this.status = status;
-    this.code = code;
-    this.details = details;
-    this.retryAfter = retryAfter;
-  }
-
-  /** Whether it is the token that was refused. */
-  get isAboutToken() {
-    return this.status === 401 || this.status === 403;
-  }
-
-  /** All that was said, one line each. */
-  get lines() {
-    return [this.message, ...this.details.filter((detail) => detail !== this.message)];
-  }
-}
+export { Refusal } from "./asking.js";
 
 /** The server's routes, asked with one token. */
 export class Api {
-  #token;
-  #left = new AbortController();
+  #server;
 
   /** @param {string} token */
   constructor(token) {
-    this.#token = token;
+    this.#server = new Server(token);
   }
 
   /** Lets go of everything that is under way; whatever was asked is never answered. */
   leave() {
-    this.#left.abort();
+    this.#server.leave();
   }
 
   /** @returns {Promise<object[]>} */
   async rollouts() {
-    return list(await this.#ask("api/rollouts"), "rollouts");
+    return list(await this.#server.ask("api/rollouts"), "rollouts");
   }
 
   /** @returns {Promise<object[]>} */
   async flags() {
-    return list(await this.#ask("api/flags"), "flags");
+    return list(await this.#server.ask("api/flags"), "flags");
   }
 
   /** @returns {Promise<object[]>} newest first */
   async decisions(id) {
-    return list(await this.#ask(`api/rollouts/${encodeURIComponent(id)}/decisions`), "decisions");
+    return list(await this.#server.ask(`api/rollouts/${encodeURIComponent(id)}/decisions`), "decisions");
   }
 
   /** @param {"pause" | "resume" | "abort" | "approve"} action */
   act(id, action, reason) {
-    return this.#ask(`api/rollouts/${encodeURIComponent(id)}/${action}`, { reason });
+    return this.#server.ask(`api/rollouts/${encodeURIComponent(id)}/${action}`, { body: { reason } });
   }
 
   start(rollout) {
-    return this.#ask("api/rollouts", rollout);
+    return this.#server.ask("api/rollouts", { body: rollout });
   }
 
   switchFlag(key, enabled, reason) {
-    return this.#ask(`api/flags/${encodeURIComponent(key)}/switch`, { enabled, reason });
+    return this.#server.ask(`api/flags/${encodeURIComponent(key)}/switch`, { body: { enabled, reason } });
   }
 
   /**
@@ -80,83 +51,7 @@ export class Api {
    * @param {AbortSignal} signal leaves it
    * @returns {Promise<ReadableStream<Uint8Array>>}
    */
-  async watch(id, signal) {
-    const response = await this.#send(`api/rollouts/${encodeURIComponent(id)}/watch`, "text/event-stream", undefined, signal);
-    if (response.body === null || !(response.headers.get("content-type") ?? "").startsWith("text/event-stream")) {
-      throw new Refusal({ status: 0, message: "The server’s answer is no event stream." });
-    }
-    return response.body;
+  watch(id, signal) {
+    return this.#server.stream(`api/rollouts/${encodeURIComponent(id)}/watch`, signal);
   }
-
-  async #ask(address, body) {
-    const response = await this.#send(address, "application/json", body, AbortSignal.timeout(PATIENCE_MS));
-    try {
-      return await response.json();
-    } catch {
-      if (this.#left.signal.aborted) return new Promise(() => {});
-      throw new Refusal({ status: 0, message: "The server’s answer broke off or is no JSON." });
-    }
-  }
-
-  async #send(address, accept, body, signal) {
-    const headers = { authorization: `Bearer ${this.#token}`, accept };
-    if (body !== undefined) headers["content-type"] = "application/json";
-    const left = this.#left.signal;
-    let response;
-    try {
-      response = await fetch(address, {
-        method: body === undefined ? "GET" : "POST",
-        headers,
-        body: body === undefined ? undefined : JSON.stringify(body),
-        cache: "no-store",
-        credentials: "omit",
-        redirect: "error",
-        signal: AbortSignal.any([left, signal]),
-      });
-    } catch {
-      if (left.aborted) return new Promise(() => {});
-      throw unreachable(signal, body !== undefined);
-    }
-    if (left.aborted) return new Promise(() => {});
-    noteServerTime(response.headers.get("date"));
-    if (!response.ok) throw await refusalOf(response);
-    return response;
-  }
-}
-
-function unreachable(signal, changes) {
-  if (navigator.onLine === false) return new Refusal({ status: 0, message: "You are offline." });
-  const message =
-    signal.reason?.name === "TimeoutError" ? "The server did not answer in time." : "The server cannot be reached.";
-  return new Refusal({ status: 0, message, details: changes ? ["Whether it did what was asked is not known."] : [] });
-}
-
-/** Reads a problem document; a proxy in between may have answered with anything. */
-async function refusalOf(response) {
-  const { status } = response;
-  let body = {};
-  try {
-    body = Object(await response.json());
-  } catch {
-    // No JSON: the status has to do.
-  }
-  const details = Array.isArray(body.details) ? body.details : [];
-  const wait = Number.parseInt(response.headers.get("retry-after") ?? "", 10);
-  return new Refusal({
-    status,
-    message: firstText(body.detail, body.message, body.error, body.title) ?? `The server answered with status ${status}.`,
-    code: typeof body.code === "string" ? body.code : "",
-    details: details.map((detail) => firstText(detail?.message)).filter((detail) => detail !== undefined),
-    retryAfter: wait > 0 ? Math.min(wait, 300) : 0,
-  });
-}
-
-function firstText(...candidates) {
-  return candidates.find((candidate) => typeof candidate === "string" && candidate.trim() !== "")?.trim();
-}
-
-/** The objects of `answer[name]`; whatever else stands there is left out. */
-function list(answer, name) {
-  const items = Array.isArray(answer?.[name]) ? answer[name] : [];
-  return items.filter((item) => item !== null && typeof item === "object");
 }

@@ -10,11 +10,12 @@ use http::Uri;
 use serde::{Deserialize, Serialize};
 use tonic::{
     ConnectError, Status,
-    transport::{Channel, ClientTlsConfig, Endpoint, channel::Change},
+    transport::{self, ClientTlsConfig, Endpoint, channel::Change},
 };
 use url::Url;
 
 use crate::config::{Problems, Validate};
+pub use crate::meters::MeasuredChannel as Channel;
 
 /// How a channel keeps its connections.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,6 +73,46 @@ impl Validate for ChannelConfig {
     }
 }
 
+/// Where a role that listens on `PORT` by default is, and how it is reached: for calls that are few.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neighbour<const PORT: u16> {
+    /// Its gRPC address: `http://` in plain text, `https://` with TLS.
+    #[serde(default = "local::<PORT>")]
+    pub address: Url,
+    /// The connection to it: one is enough.
+    #[serde(default = "single")]
+    pub channel: ChannelConfig,
+}
+
+impl<const PORT: u16> Default for Neighbour<PORT> {
+    fn default() -> Self {
+        Self {
+            address: local::<PORT>(),
+            channel: single(),
+        }
+    }
+}
+
+// It is a URL; a test says so.
+#[allow(clippy::expect_used)]
+fn local<const PORT: u16>() -> Url {
+    Url::parse(&format!("http://127.0.0.1:{PORT}")).expect("the default address is a URL")
+}
+
+fn single() -> ChannelConfig {
+    ChannelConfig {
+        connections: 1,
+        ..ChannelConfig::default()
+    }
+}
+
+impl<const PORT: u16> Validate for Neighbour<PORT> {
+    fn validate(&self, problems: &mut Problems) {
+        check_address(problems, "address", &self.address);
+        self.channel.validate(&mut problems.at("channel"));
+    }
+}
+
 /// Reports an address that no gRPC service can be called at.
 pub fn check_address(problems: &mut Problems, key: &str, address: &Url) {
     if !matches!(address.scheme(), "http" | "https") || !address.has_host() {
@@ -104,12 +145,17 @@ pub(crate) fn window(size: ByteSize) -> u32 {
 /// scheme is `https`. While the peer cannot be reached, calls fail as unavailable after at most the
 /// connect timeout. Must be called inside a tokio runtime.
 pub fn channel(uri: Uri, config: &ChannelConfig) -> Channel {
+    uncounted(uri, config).into()
+}
+
+/// The same, its calls not among the process's figures.
+pub(crate) fn uncounted(uri: Uri, config: &ChannelConfig) -> transport::Channel {
     let endpoint = endpoint(uri, config);
     let connections = config.connections.max(1);
     if connections == 1 {
         return endpoint.connect_lazy();
     }
-    let (channel, changes) = Channel::balance_channel::<usize>(connections);
+    let (channel, changes) = transport::Channel::balance_channel::<usize>(connections);
     for connection in 0..connections {
         // The queue is as long as the list.
         let _ = changes.try_send(Change::Insert(connection, endpoint.clone()));
@@ -199,6 +245,14 @@ mod tests {
         lifecycle::{Drain, Readiness},
         server::{GrpcService, ServerConfig, serve_grpc},
     };
+
+    #[test]
+    fn a_neighbour_is_on_this_machine_where_nothing_is_said() {
+        let neighbour: Neighbour<50054> = serde_json::from_str("{}").unwrap();
+        assert_eq!(neighbour, Neighbour::default());
+        assert_eq!(neighbour.address.as_str(), "http://127.0.0.1:50054/");
+        assert!(Problems::of(&neighbour).is_empty());
+    }
 
     async fn check(channel: Channel) -> Result<(), tonic::Status> {
         HealthClient::new(channel)

@@ -3,18 +3,32 @@
 
 mod layer;
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
+use opentelemetry::{
+    TraceId,
+    propagation::{Extractor, Injector, TextMapPropagator as _},
+    trace::TraceContextExt as _,
+};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tonic::metadata::MetadataMap;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
+pub(crate) use layer::method_name;
 pub use layer::{RequestLayer, RequestService, ResponseBody, ResponseFuture};
 
 /// Carries the id of a request, from the browser to the last service.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// When the request arrived at the edge, in microseconds since 1970. Between processes alone: the edge takes it
+/// from nobody.
+const ARRIVED: HeaderName = HeaderName::from_static("x-arrived");
+
+/// The longest that a request can have been on its way; what says otherwise comes from a clock that is wrong.
+const LONGEST_WAY: Duration = Duration::from_secs(60);
 
 /// Longest id that is taken from a client.
 const LONGEST_ID: usize = 128;
@@ -24,6 +38,8 @@ const LONGEST_ID: usize = 128;
 pub struct RequestContext {
     /// 1 to 128 of `A-Z a-z 0-9 . _ -`.
     pub request_id: String,
+    /// When it arrived at the edge, by the edge's clock.
+    pub arrived: SystemTime,
 }
 
 impl RequestContext {
@@ -31,7 +47,13 @@ impl RequestContext {
     pub fn new() -> Self {
         Self {
             request_id: Uuid::now_v7().to_string(),
+            arrived: SystemTime::now(),
         }
+    }
+
+    /// How long ago it arrived at the edge: the time until now in all processes and between them.
+    pub fn waited(&self) -> Duration {
+        self.arrived.elapsed().unwrap_or_default()
     }
 
     /// The context that [`RequestLayer`] put there, else a new one.
@@ -48,16 +70,29 @@ impl RequestContext {
         {
             Some(id) => Self {
                 request_id: id.to_owned(),
+                arrived: SystemTime::now(),
             },
             None => Self::new(),
         }
     }
 
-    /// Adds `x-request-id` and the trace of the current span (`traceparent`, `tracestate`).
+    /// As a neighbour tells it: with the time at which the request arrived at the edge.
+    fn from_neighbour(headers: &HeaderMap) -> Self {
+        let mut context = Self::from_headers(headers);
+        if let Some(arrived) = arrived(headers) {
+            context.arrived = arrived;
+        }
+        context
+    }
+
+    /// Adds `x-request-id`, `x-arrived` and the trace of the current span (`traceparent`, `tracestate`).
     pub fn inject_headers(&self, headers: &mut HeaderMap) {
         // An id that was set by hand may not be one.
         if let Ok(id) = HeaderValue::from_str(&self.request_id) {
             headers.insert(REQUEST_ID, id);
+        }
+        if let Ok(since) = self.arrived.duration_since(UNIX_EPOCH) {
+            headers.insert(ARRIVED, HeaderValue::from(since.as_micros() as u64));
         }
         let trace = Span::current().context();
         TraceContextPropagator::new().inject_context(&trace, &mut Headers(headers));
@@ -82,6 +117,14 @@ fn is_valid(id: &str) -> bool {
     (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(allowed)
 }
 
+/// What a neighbour says of a request's arrival, where that can be.
+fn arrived(headers: &HeaderMap) -> Option<SystemTime> {
+    let micros = headers.get(ARRIVED)?.to_str().ok()?.parse().ok()?;
+    let arrived = UNIX_EPOCH.checked_add(Duration::from_micros(micros))?;
+    let on_its_way = arrived.elapsed().ok()?;
+    (on_its_way <= LONGEST_WAY).then_some(arrived)
+}
+
 /// A page brings some twenty files along; their log lines would bury those that matter.
 const PAGE_PARTS: [&str; 4] = [".css", ".js", ".svg", ".woff2"];
 
@@ -92,6 +135,12 @@ pub(crate) fn is_background(path: &str) -> bool {
         || path.starts_with("/grpc.reflection.")
         || matches!(path, "/health" | "/ready" | "/metrics")
         || PAGE_PARTS.iter().any(|ending| path.ends_with(ending))
+}
+
+/// The id of the trace that a span belongs to, in hexadecimal digits, as logs and figures name it.
+pub fn trace_id(span: &Span) -> Option<String> {
+    let trace = span.context().span().span_context().trace_id();
+    (trace != TraceId::INVALID).then(|| trace.to_string())
 }
 
 /// The trace that a client sent.
@@ -165,11 +214,42 @@ mod tests {
     fn the_id_goes_with_calls_and_other_metadata_stays() {
         let context = RequestContext {
             request_id: "r-1".into(),
+            ..RequestContext::new()
         };
         let mut metadata = MetadataMap::new();
         metadata.insert("other", "x".parse().unwrap());
         context.inject_metadata(&mut metadata);
         assert_eq!(metadata.get("x-request-id").unwrap(), "r-1");
         assert_eq!(metadata.get("other").unwrap(), "x");
+        let told = RequestContext::from_neighbour(&metadata.into_headers());
+        assert!(told.waited() < LONGEST_WAY && told.arrived <= SystemTime::now());
+        let apart = context.arrived.duration_since(told.arrived).unwrap();
+        assert!(apart < Duration::from_micros(1), "{apart:?}");
+    }
+
+    #[test]
+    fn an_arrival_that_cannot_be_is_now() {
+        let micros = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap().as_micros();
+        let now = SystemTime::now();
+        let long_ago = micros(now - 2 * LONGEST_WAY).to_string();
+        let ahead = micros(now + LONGEST_WAY).to_string();
+        for sent in ["", "x", "-1", "18446744073709551615", &long_ago, &ahead] {
+            let mut headers = HeaderMap::new();
+            headers.insert(ARRIVED, sent.parse().unwrap());
+            let context = RequestContext::from_neighbour(&headers);
+            assert!(context.arrived >= now, "{sent}");
+        }
+    }
+
+    #[test]
+    fn the_edge_believes_nobody_about_the_arrival() {
+        let now = SystemTime::now();
+        let mut headers = HeaderMap::new();
+        RequestContext {
+            arrived: now - Duration::from_secs(30),
+            ..RequestContext::new()
+        }
+        .inject_headers(&mut headers);
+        assert!(RequestContext::from_headers(&headers).arrived >= now);
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     lifecycle::{Drain, Readiness},
+    meters::Meters,
     mongo::Mongo,
     redis::Redis,
 };
@@ -23,4 +24,6 @@ pub struct Deps {
     pub readiness: Readiness,
     /// The drain of the process.
     pub drain: Drain,
+    /// The figures of the process.
+    pub meters: Meters,
 }

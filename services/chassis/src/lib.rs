@@ -1,8 +1,9 @@
 //! What every troika process needs and nothing of the domain: configuration, the error vocabulary,
-//! lifecycle, gRPC servers and channels, request context, telemetry, guarded calls out, connections, a
-//! cache of bytes.
+//! lifecycle, gRPC servers and channels, request context, telemetry, figures and the port that shows them, guarded
+//! calls out, connections, a cache of bytes.
 //! It must not know what a conversation, a flag or a voice is.
 
+pub mod admin;
 pub mod cache;
 pub mod channel;
 pub mod config;
@@ -11,6 +12,7 @@ pub mod deps;
 pub mod error;
 pub mod health;
 pub mod lifecycle;
+pub mod meters;
 pub mod mongo;
 pub mod outbound;
 pub mod redis;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{ConfigProblem, Problems, Secret, Validate},
-    outbound::{BreakerConfig, CallError, Outbound},
+    outbound::{Breaker, BreakerConfig, CallError, Outbound},
 };
 
 /// The key that problems with the address belong to.
@@ -173,6 +173,11 @@ impl Mongo {
         call: impl Future<Output = mongodb::error::Result<T>>,
     ) -> impl Future<Output = Result<T, CallError<Error>>> {
         self.outbound.call_within(limit, Box::pin(call), is_fault)
+    }
+
+    /// The breaker of its calls.
+    pub fn breaker(&self) -> &Breaker {
+        self.outbound.breaker()
     }
 
     /// Asks whether the server answers.

@@ -8,6 +8,7 @@ use std::{borrow::Cow, future::Future, time::Duration};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use breaker::breaker_states;
 pub use breaker::{Breaker, BreakerConfig};
 
 use crate::config::{Problems, Validate};

@@ -20,7 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 use self::connecting::{Trouble, stay_connected};
 use crate::{
     config::{ConfigProblem, Problems, Secret, Validate},
-    outbound::{BreakerConfig, CallError, Outbound},
+    outbound::{Breaker, BreakerConfig, CallError, Outbound},
 };
 
 /// The key that problems with the address belong to.
@@ -139,6 +139,11 @@ impl Redis {
     ) -> impl Future<Output = Result<T, CallError<Error>>> {
         // The client's futures have tens of kilobytes: they must not lie in those of the callers.
         self.outbound.call(Box::pin(call), is_fault)
+    }
+
+    /// The breaker of its commands.
+    pub fn breaker(&self) -> &Breaker {
+        self.outbound.breaker()
     }
 
     /// Asks whether the server answers.

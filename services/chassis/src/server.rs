@@ -26,6 +26,7 @@ use crate::{
     context::RequestLayer,
     health::{HealthService, v1::health_server::HealthServer},
     lifecycle::{Drain, Readiness},
+    meters::{KnownMethods, MeasuredServerLayer},
 };
 
 /// How long connections may take to send their last bytes once nothing is under way any more.
@@ -130,6 +131,7 @@ pub async fn serve_grpc(
     readiness: Readiness,
     drain: Drain,
 ) -> Result<(), ServeError> {
+    let known = KnownMethods::of(service.descriptors);
     let routes = routes(service, readiness, drain.clone())?;
     let incoming = TcpIncoming::from(listener)
         .with_nodelay(Some(true))
@@ -145,6 +147,7 @@ pub async fn serve_grpc(
         .initial_stream_window_size(window(config.stream_window))
         .initial_connection_window_size(window(config.connection_window))
         .layer(RequestLayer::new())
+        .layer(MeasuredServerLayer::new(known))
         .layer(GuardLayer::new(drain.clone()))
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, {

@@ -1,45 +1,25 @@
-//! Logs to standard error and traces by OTLP. It must not know what is logged.
+//! Logs to standard error, traces and OpenTelemetry's metrics by OTLP. It must not know what is logged.
 
-use std::{io::IsTerminal as _, time::Duration};
+mod export;
+mod levels;
 
-use opentelemetry::{KeyValue, trace::TracerProvider as _};
-use opentelemetry_otlp::{SpanExporter, WithTonicConfig as _};
-use opentelemetry_sdk::{
-    Resource,
-    trace::{Sampler, SdkTracerProvider},
-};
+use std::{io::IsTerminal as _, sync::mpsc, thread, time::Duration};
+
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::{metrics::SdkMeterProvider, trace::SdkTracerProvider};
 use serde::{Deserialize, Serialize};
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer, filter::Targets, fmt, layer::SubscriberExt as _, registry::LookupSpan,
+    Layer, filter::Targets, fmt, layer::SubscriberExt as _, registry::LookupSpan, reload,
     util::SubscriberInitExt as _,
 };
 use url::Url;
 
-use crate::{
-    channel::{ChannelConfig, channel},
-    config::{Problems, Validate},
-};
+pub use self::levels::{LogLevels, NoLevel};
+use self::levels::{QUIET, filter};
+use crate::config::{Problems, Validate};
 
-/// Libraries that are kept quieter than asked unless they are named: at debug some of them log what
-/// they transport.
-const QUIET: [&str; 10] = [
-    "fred",
-    "h2",
-    "hickory_proto",
-    "hyper",
-    "hyper_util",
-    "mongodb",
-    "reqwest",
-    "rustls",
-    "tonic",
-    "tower",
-];
-
-/// Libraries that log the documents and answers they cannot read: silent unless they are named.
-const SILENT: [&str; 3] = ["async_openai", "lopdf", "pdf_extract"];
-
-/// How long the last spans may take to leave.
+/// How long the last spans and figures may take to leave.
 const FLUSH: Duration = Duration::from_secs(3);
 
 /// How log lines look.
@@ -77,16 +57,16 @@ impl Default for LogConfig {
 impl Validate for LogConfig {
     fn validate(&self, problems: &mut Problems) {
         if let Err(problem) = filter(&self.level) {
-            problems.push("level", problem);
+            problems.push("level", problem.to_string());
         }
     }
 }
 
-/// Where traces go.
+/// Where traces and OpenTelemetry's metrics go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OtlpConfig {
-    /// A collector that speaks OTLP over gRPC, such as `http://127.0.0.1:4317`; none: no traces leave.
+    /// A collector that speaks OTLP over gRPC, such as `http://127.0.0.1:4317`; none: nothing leaves.
     pub endpoint: Option<Url>,
     /// The part of new traces that is kept, from 0 to 1. Who began a trace elsewhere decides for us.
     pub sample_ratio: f64,
@@ -139,31 +119,48 @@ impl Validate for OtlpConfig {
 pub enum TelemetryError {
     /// The level is no list of directives.
     #[error("log.level: {0}")]
-    Level(String),
+    Level(#[from] NoLevel),
     /// The collector's address cannot be used.
     #[error("otlp.endpoint cannot be used")]
     Endpoint(#[from] http::uri::InvalidUri),
-    /// The exporter could not be made.
-    #[error("traces cannot be exported")]
+    /// An exporter could not be made.
+    #[error("traces and metrics cannot be exported")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
     /// Telemetry began before.
     #[error("telemetry was set up before in this process")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Keeps traces leaving the process.
+/// Keeps traces and figures leaving the process.
 #[derive(Debug)]
 #[must_use = "spans that are not flushed are lost at the end"]
 pub struct TelemetryGuard {
     provider: SdkTracerProvider,
+    figures: Option<SdkMeterProvider>,
+    levels: LogLevels,
 }
 
 impl TelemetryGuard {
-    /// Sends the spans that did not leave yet and ends tracing. Blocks for at most 3 s; call it at the
-    /// end of the process, on a multi-threaded runtime.
+    /// What is logged, to be seen and changed.
+    pub fn levels(&self) -> &LogLevels {
+        &self.levels
+    }
+
+    /// Sends the spans and figures that did not leave yet and ends tracing. Blocks for at most 3 s; call it at
+    /// the end of the process, on a multi-threaded runtime.
     pub fn flush(&self) {
+        // Beside the spans, and given up with them: this one knows no limit of ours.
+        let (done, figures) = mpsc::channel();
+        if let Some(provider) = self.figures.clone() {
+            thread::spawn(move || done.send(provider.shutdown()));
+        }
+        let began = std::time::Instant::now();
         if let Err(error) = self.provider.shutdown_with_timeout(FLUSH) {
             tracing::debug!(%error, "the last spans may be lost");
+        }
+        let left = FLUSH.saturating_sub(began.elapsed());
+        if self.figures.is_some() && !matches!(figures.recv_timeout(left), Ok(Ok(()))) {
+            tracing::debug!("the last figures may be lost");
         }
     }
 }
@@ -181,19 +178,27 @@ pub fn init(
     otlp: &OtlpConfig,
     production: bool,
 ) -> Result<TelemetryGuard, TelemetryError> {
-    let provider = provider(role, otlp)?;
+    let provider = export::traces(role, otlp)?;
+    let figures = export::figures(role, otlp)?;
     let json = match log.format {
         LogFormat::Json => true,
         LogFormat::Text => false,
         LogFormat::Auto => production || !std::io::stderr().is_terminal(),
     };
-    let lines = lines(json).with_filter(filter(&log.level).map_err(TelemetryError::Level)?);
+    let (filter, handle) = reload::Layer::new(filter(&log.level)?);
     tracing_subscriber::registry()
         .with(spans(&provider))
-        .with(lines)
+        .with(lines(json).with_filter(filter))
         .try_init()?;
     log_panics();
-    Ok(TelemetryGuard { provider })
+    if let Some(figures) = &figures {
+        opentelemetry::global::set_meter_provider(figures.clone());
+    }
+    Ok(TelemetryGuard {
+        provider,
+        figures,
+        levels: LogLevels::new(&log.level, move |filter| handle.reload(filter).is_ok()),
+    })
 }
 
 /// Spans as OpenTelemetry knows them, those of quiet libraries left out.
@@ -229,60 +234,6 @@ fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(json: bool) -> Box<dyn Layer<S>
             .with_target(false)
             .boxed()
     }
-}
-
-/// The directives with quiet libraries, where they are not named.
-fn filter(level: &str) -> Result<EnvFilter, String> {
-    let named: Vec<&str> = level
-        .split(',')
-        .filter_map(|part| part.split(['=', '[', ':']).next())
-        .map(str::trim)
-        .collect();
-    let quiet = QUIET
-        .iter()
-        .map(|library| (library, "warn"))
-        .chain(SILENT.iter().map(|library| (library, "off")))
-        .filter(|(library, _)| !named.contains(library))
-        .map(|(library, level)| format!("{library}={level}"));
-    let directives = quiet
-        .chain(Some(level.to_owned()))
-        .collect::<Vec<_>>()
-        .join(",");
-    EnvFilter::builder()
-        .parse(directives)
-        .map_err(|_| format!("`{level}` is no level: write error, warn, info, debug or trace, or directives such as info,troika_chat=debug"))
-}
-
-fn provider(role: &str, otlp: &OtlpConfig) -> Result<SdkTracerProvider, TelemetryError> {
-    let resource = Resource::builder()
-        .with_service_name(format!("{}-{role}", otlp.service_name))
-        .with_attribute(KeyValue::new(
-            "service.namespace",
-            otlp.service_name.clone(),
-        ))
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-        .build();
-    let sampler = match otlp.endpoint {
-        Some(_) => Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(otlp.sample_ratio))),
-        // Ids without recording: nobody would read the spans.
-        None => Sampler::ParentBased(Box::new(Sampler::AlwaysOff)),
-    };
-    let builder = SdkTracerProvider::builder()
-        .with_resource(resource)
-        .with_sampler(sampler);
-    let Some(endpoint) = &otlp.endpoint else {
-        return Ok(builder.build());
-    };
-    // Our own channel connects lazily, speaks TLS and comes back after the collector was away.
-    let config = ChannelConfig {
-        connections: 1,
-        ..ChannelConfig::default()
-    };
-    let exporter = SpanExporter::builder()
-        .with_tonic()
-        .with_channel(channel(endpoint.as_str().parse()?, &config))
-        .build()?;
-    Ok(builder.with_batch_exporter(exporter).build())
 }
 
 /// A panic goes to the log as a line like any other: where it happened and what it said.

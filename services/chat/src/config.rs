@@ -6,11 +6,7 @@ use serde::{Deserialize, Serialize};
 use troika_chassis::config::{Problems, Validate};
 use troika_evaluation::follow;
 
-use crate::{
-    embedder, knowledge, model,
-    peers::{metrics, tts},
-    turn,
-};
+use crate::{embedder, knowledge, model, peers::tts, turn};
 
 /// Everything the chat role can be told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,7 +29,7 @@ pub struct Config {
     /// The flags role.
     pub flags: follow::Config,
     /// The metrics role.
-    pub metrics: metrics::Config,
+    pub metrics: troika_reporting::Config,
 }
 
 impl Default for Config {
@@ -47,7 +43,7 @@ impl Default for Config {
             turn: turn::Config::default(),
             tts: tts::Config::default(),
             flags: follow::Config::default(),
-            metrics: metrics::Config::default(),
+            metrics: troika_reporting::Config::default(),
         }
     }
 }

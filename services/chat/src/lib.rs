@@ -17,6 +17,7 @@ use troika_proto::chat::v1::{
     chat_stream_server::{ChatStreamServer, SERVICE_NAME as CHAT_STREAM},
     chatbots_server::{ChatbotsServer, SERVICE_NAME as CHATBOTS},
 };
+use troika_reporting::{Need, Needs, Reporter, Situation};
 
 mod answer_limit;
 pub mod bots;
@@ -27,6 +28,7 @@ mod grpc;
 pub mod history;
 pub mod knowledge;
 pub mod language;
+pub mod meters;
 pub mod model;
 pub mod peers;
 mod prompt;
@@ -44,7 +46,7 @@ use grpc::{chat_stream::ChatStreamService, chatbots::ChatbotsService};
 use history::{MessageStore, writer::Writer};
 use knowledge::{KnowledgeStore, importer::Importer, retriever::Retriever};
 use model::Ladder;
-use peers::{metrics::Reporter, tts::Tts};
+use peers::tts::Tts;
 use store::{embedded::Embedded, mongo::MongoStore};
 use turn::Turns;
 
@@ -142,19 +144,26 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
 
     let kept = deps.data_dir.join(KEPT_FLAGS);
     let flags = Flags::connect(&config.flags, kept).map_err(BuildError::FlagsAddress)?;
-    let reporter =
-        Reporter::start(&config.metrics, deps.drain.clone()).map_err(BuildError::MetricsAddress)?;
+    let ladder = Ladder::new(&config.model, &http);
+    let tts = Tts::new(&config.tts).map_err(BuildError::TtsAddress)?;
+    let running = turn::running::Running::default();
+    let needs = needs(&deps, &ladder, &tts, &flags);
+    let turns_here = running.clone();
+    let situation = Situation::new("chat", needs, move || turns_here.count());
+    let reporter = Reporter::start(&config.metrics, situation, deps.drain.clone())
+        .map_err(BuildError::MetricsAddress)?;
     let turns = Arc::new(Turns {
         bots: bots.clone(),
         messages: messages.clone(),
         retriever,
         in_prompt,
         writer: Writer::start(messages.clone(), deps.drain.clone()),
-        ladder: Ladder::new(&config.model, &http),
-        tts: Tts::new(&config.tts).map_err(BuildError::TtsAddress)?,
+        ladder,
+        tts,
         flags,
         reporter,
-        running: turn::running::Running::default(),
+        meters: meters::Meters::new(&deps.meters),
+        running,
         drain: deps.drain.clone(),
         config: config.turn,
     });
@@ -168,4 +177,51 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         service_names: vec![CHAT_STREAM, CHATBOTS],
         descriptors: &[FILE_DESCRIPTOR_SET],
     })
+}
+
+/// What the role needs of others, as it sees them.
+fn needs(deps: &Deps, ladder: &Ladder, tts: &Tts, flags: &Flags) -> Needs {
+    let models = ladder.breakers();
+    let mut breakers = models.clone();
+    let mongo = match deps.mongo.clone() {
+        Some(mongo) => {
+            breakers.push(mongo.breaker().clone());
+            Need::asked(move || {
+                let mongo = mongo.clone();
+                async move { mongo.ping().await.is_ok() }
+            })
+        }
+        None => Need::Unused,
+    };
+    let redis = match deps.redis.clone() {
+        Some(redis) => {
+            breakers.push(redis.breaker().clone());
+            Need::asked(move || {
+                let redis = redis.clone();
+                async move { redis.ping().await.is_ok() }
+            })
+        }
+        None => Need::Unused,
+    };
+    let model = if models.is_empty() {
+        Need::Unused
+    } else {
+        Need::Shown(models)
+    };
+    let (tts, flags) = (tts.clone(), flags.clone());
+    let speech = Need::asked(move || {
+        let tts = tts.clone();
+        async move { tts.is_there().await }
+    });
+    let followed = Need::asked(move || std::future::ready(flags.is_heard()));
+    Needs::watch(
+        [
+            ("mongodb", mongo),
+            ("redis", redis),
+            ("openai", model),
+            ("tts", speech),
+            ("flags", followed),
+        ],
+        breakers,
+    )
 }

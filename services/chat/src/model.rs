@@ -58,6 +58,8 @@ pub(crate) struct Answering {
     pub(crate) model: String,
     /// Not the first choice: an earlier endpoint failed.
     pub(crate) fallback: bool,
+    /// Attempts before the one that succeeded, at whatever endpoint.
+    pub(crate) retries: u32,
     pub(crate) deltas: DeltaStream,
 }
 

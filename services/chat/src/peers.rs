@@ -1,4 +1,3 @@
 //! The services that chat calls over gRPC: they, and what is served in `grpc.rs`, alone name tonic.
 
-pub mod metrics;
 pub mod tts;

@@ -4,10 +4,7 @@
 //! A turn is a stream that is returned, not spawned: dropping it ends the turn, closes the provider's
 //! connection and stores what had been said as a partial answer.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::{
     FutureExt as _, Stream,
@@ -21,7 +18,8 @@ use troika_chassis::{
     lifecycle::Drain,
 };
 use troika_evaluation::follow::Flags;
-use troika_proto::chat::v1::TurnEvent;
+use troika_proto::{chat::v1::TurnEvent, metrics::v1::CacheResult};
+use troika_reporting::Reporter;
 use uuid::Uuid;
 
 use crate::{
@@ -29,8 +27,9 @@ use crate::{
     history::{Message, MessageStore, Sender, writer::Writer},
     knowledge::retriever::{Passage, Retriever},
     language,
+    meters::Meters,
     model::Ladder,
-    peers::{metrics::Reporter, tts::Tts},
+    peers::tts::Tts,
     question::Question,
     store::StoreError,
 };
@@ -47,9 +46,9 @@ mod voice;
 
 pub use config::Config;
 pub(crate) use events::Notice;
-use record::{Behind, Record};
+use record::{Began, Behind, Record};
 use running::Running;
-use treatment::Treatment;
+pub(crate) use treatment::Treatment;
 
 /// Everything a turn needs, shared by all turns of a process.
 pub(crate) struct Turns {
@@ -62,6 +61,7 @@ pub(crate) struct Turns {
     pub(crate) tts: Tts,
     pub(crate) flags: Flags,
     pub(crate) reporter: Reporter,
+    pub(crate) meters: Meters,
     pub(crate) running: Running,
     pub(crate) drain: Drain,
     pub(crate) config: Config,
@@ -70,7 +70,7 @@ pub(crate) struct Turns {
 /// A turn that is accepted: its bot is known, its question is on the way to the history.
 struct Accepted {
     id: Uuid,
-    started: Instant,
+    began: Began,
     question: Question,
     bot: Bot,
     language: &'static str,
@@ -85,18 +85,22 @@ struct Gathered {
     history: Vec<Message>,
     passages: Vec<Passage>,
     notices: Vec<Notice>,
+    /// Whether the passages were known already.
+    cached: CacheResult,
 }
 
 impl Turns {
     /// Begins a turn. Errors here come before any event: an unknown, private or switched-off bot, a
     /// store that is away, a process that is full or leaving. Afterwards the stream tells failures as
-    /// events; it always ends with a terminal event and `close`, unless it is dropped.
+    /// events; it always ends with a terminal event and `close`, unless it is dropped. Its times count from the
+    /// request's arrival at the edge.
     pub(crate) async fn start(
         self: &Arc<Self>,
         question: Question,
+        treatment: Treatment,
         request: RequestContext,
     ) -> Result<impl Stream<Item = TurnEvent> + Send + use<>, Error> {
-        let started = Instant::now();
+        let began = Began::after(request.waited());
         if self.drain.refuses() {
             return Err(Error::new(
                 Code::Unavailable,
@@ -111,7 +115,10 @@ impl Turns {
             .running
             .list(id, question.session, self.config.max_running)
             .ok_or_else(|| {
-                self.reporter.refused();
+                self.meters.refused();
+                if treatment.reports {
+                    self.reporter.refused();
+                }
                 Error::new(
                     Code::ResourceExhausted,
                     "too_many_turns",
@@ -129,23 +136,29 @@ impl Turns {
                 Either::Left((bot, gathering)) => (bot, gathering),
                 Either::Right((gathered, bot)) => (bot.await, ready(gathered).boxed()),
             };
-        let treatment = self.treatment(&question);
         let bot = admit(bot).inspect_err(|error| {
             if error.code().http().is_server_error() {
-                record::turned_down(&self.reporter, &treatment, started, error);
+                record::turned_down(
+                    (&self.reporter, &self.meters),
+                    &treatment,
+                    &question,
+                    began,
+                    error,
+                );
             }
         })?;
         let record = Record::open(
             Behind {
                 writer: self.writer.clone(),
                 reporter: self.reporter.clone(),
+                meters: self.meters.clone(),
                 listed,
                 hold: self.drain.hold("a turn"),
             },
             &question,
             treatment,
             id,
-            started,
+            began,
             span,
         );
         let language = question
@@ -155,7 +168,7 @@ impl Turns {
             self.clone(),
             Accepted {
                 id,
-                started,
+                began,
                 question,
                 bot,
                 language,
@@ -166,7 +179,7 @@ impl Turns {
         ))
     }
 
-    /// What the flags say of a question.
+    /// What the flags say of a question, asked once for its turn.
     pub(crate) fn treatment(&self, question: &Question) -> Treatment {
         Treatment::of(&self.flags, question)
     }
@@ -194,8 +207,14 @@ impl Turns {
             notices.push(Notice::HistoryUnavailable);
             Vec::new()
         });
+        let mut cached = CacheResult::Unspecified;
         let passages = match found.map_err(StoreError::unavailable).flatten() {
             Ok(found) => {
+                cached = if found.cached {
+                    CacheResult::Hit
+                } else {
+                    CacheResult::Miss
+                };
                 if found.lexical_only {
                     notices.push(Notice::EmbeddingsUnavailable);
                 }
@@ -214,6 +233,7 @@ impl Turns {
             history,
             passages,
             notices,
+            cached,
         }
     }
 }

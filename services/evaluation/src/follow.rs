@@ -1,14 +1,13 @@
 //! Keeps a process's snapshot at the flags role's: watches, keeps the last one on disk, and goes on with it
 //! while the role is away. Must not know what the flags are for.
 
-mod config;
-
-pub use config::Config;
-
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,12 +16,18 @@ use http::{Uri, uri::InvalidUri};
 use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 use tracing::{debug, info, warn};
-use troika_chassis::{channel::channel, outbound::endless_backoff};
+use troika_chassis::{
+    channel::{Channel, channel},
+    outbound::endless_backoff,
+};
 use troika_proto::flags::v1::{WatchRequest, flags_client::FlagsClient};
 
 use crate::{built_in, context::Context, flag::Flag, snapshot::Snapshot, wire};
+
+/// Where the flags role is, and how it is reached: one connection is enough for one watch.
+pub type Config = troika_chassis::channel::Neighbour<50053>;
 
 /// Waits between two tries to watch. The longest one bounds how late a change comes after the role is back.
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);
@@ -37,6 +42,7 @@ const FIRST_SNAPSHOT: Duration = Duration::from_secs(5);
 pub struct Flags {
     current: Arc<ArcSwap<Snapshot>>,
     changes: watch::Receiver<u64>,
+    heard: Arc<AtomicBool>,
     _follower: Option<Arc<AbortOnDropHandle<()>>>,
 }
 
@@ -70,16 +76,18 @@ impl Flags {
         };
         let (told, changes) = watch::channel(snapshot.revision());
         let current = Arc::new(ArcSwap::from_pointee(snapshot));
+        let heard = Arc::new(AtomicBool::new(true));
         let follower = Follower {
             current: Arc::clone(&current),
             told,
             kept,
-            heard: true,
+            heard: Arc::clone(&heard),
         };
         let follower = tokio::spawn(follower.run(channel));
         Self {
             current,
             changes,
+            heard,
             _follower: Some(Arc::new(AbortOnDropHandle::new(follower))),
         }
     }
@@ -89,6 +97,7 @@ impl Flags {
         Self {
             current: Arc::new(ArcSwap::from_pointee(Snapshot::new(0, flags))),
             changes: watch::channel(0).1,
+            heard: Arc::new(AtomicBool::new(true)),
             _follower: None,
         }
     }
@@ -105,6 +114,11 @@ impl Flags {
             .is_some_and(|evaluation| evaluation.is_on())
     }
 
+    /// Whether the flags role was heard last.
+    pub fn is_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+
     /// Wakes with each change; holds the revision.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.clone()
@@ -117,7 +131,7 @@ struct Follower {
     told: watch::Sender<u64>,
     kept: PathBuf,
     /// Whether the role was heard last.
-    heard: bool,
+    heard: Arc<AtomicBool>,
 }
 
 impl Follower {
@@ -131,7 +145,7 @@ impl Follower {
                 waits = endless_backoff(SHORTEST_WAIT, LONGEST_WAIT);
             }
             if let Err(status) = ended
-                && std::mem::replace(&mut self.heard, false)
+                && self.heard.swap(false, Ordering::Relaxed)
             {
                 // Once, not at each of the tries that follow.
                 warn!(code = ?status.code(), "the flags role is away: going on with the last flags");
@@ -159,7 +173,7 @@ impl Follower {
 
     async fn take(&mut self, snapshot: Snapshot) {
         let revision = snapshot.revision();
-        if !std::mem::replace(&mut self.heard, true) {
+        if !self.heard.swap(true, Ordering::Relaxed) {
             info!(revision, "the flags role is heard again");
         }
         let snapshot = Arc::new(snapshot);

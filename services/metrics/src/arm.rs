@@ -2,55 +2,44 @@
 
 use std::time::Duration;
 
-use sketches_ddsketch::{Config, DDSketch};
+use serde::{Deserialize, Serialize};
 
-/// How a turn ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+use crate::latency::Latency;
+
+/// How a turn ended, as far as rollouts are judged by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum End {
     Success,
-    Failure { critical: bool },
+    Failure,
+    Critical,
     Cancelled,
 }
 
-/// The sum of some turns.
-#[derive(Clone)]
+/// The sum of the turns of one arm.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Arm {
     pub(crate) successes: u64,
     pub(crate) failures: u64,
     pub(crate) cancelled: u64,
     pub(crate) critical: u64,
     pub(crate) first_token: Moments,
-    /// Of the first tokens, in milliseconds; within 1 % of the true value.
-    quantiles: DDSketch,
-}
-
-impl Default for Arm {
-    fn default() -> Self {
-        Self {
-            successes: 0,
-            failures: 0,
-            cancelled: 0,
-            critical: 0,
-            first_token: Moments::default(),
-            quantiles: DDSketch::new(Config::defaults()),
-        }
-    }
+    first_tokens: Latency,
 }
 
 impl Arm {
-    pub(crate) fn add(&mut self, outcome: Outcome, first_token: Option<Duration>) {
-        match outcome {
-            Outcome::Success => self.successes += 1,
-            Outcome::Failure { critical } => {
+    pub(crate) fn add(&mut self, end: End, first_token: Option<Duration>) {
+        match end {
+            End::Success => self.successes += 1,
+            End::Failure => self.failures += 1,
+            End::Critical => {
                 self.failures += 1;
-                self.critical += u64::from(critical);
+                self.critical += 1;
             }
-            Outcome::Cancelled => self.cancelled += 1,
+            End::Cancelled => self.cancelled += 1,
         }
         if let Some(first_token) = first_token {
-            let milliseconds = first_token.as_secs_f64() * 1e3;
-            self.first_token.add(milliseconds);
-            self.quantiles.add(milliseconds);
+            self.first_token.add(first_token.as_secs_f64() * 1e3);
+            self.first_tokens.add(first_token);
         }
     }
 
@@ -60,19 +49,19 @@ impl Arm {
         self.cancelled += other.cancelled;
         self.critical += other.critical;
         self.first_token.merge(other.first_token);
-        // Sketches of one configuration always merge.
-        let _ = self.quantiles.merge(&other.quantiles);
+        self.first_tokens.merge(&other.first_tokens);
     }
 
     /// The first token's 95th percentile, in milliseconds.
     pub(crate) fn first_token_p95(&self) -> Option<f64> {
-        self.quantiles.quantile(0.95).ok().flatten()
+        let told = self.first_tokens.percentiles();
+        (told.count > 0).then_some(told.p95)
     }
 }
 
 /// Count, mean, and the sum of squared distances from it: added one by one by Welford's method, merged by
 /// that of Chan, Golub and LeVeque (1979), which loses no digits where sums of squares would.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Moments {
     pub(crate) count: u64,
     pub(crate) mean: f64,
@@ -141,14 +130,14 @@ mod tests {
         fn nothing_is_lost_by_merging(turns in prop::collection::vec((0_u8..4, prop::option::of(0_u64..10_000)), 0..100)) {
             let (mut odd, mut even) = (Arm::default(), Arm::default());
             for (at, (outcome, first_token)) in turns.iter().enumerate() {
-                let outcome = match outcome {
-                    0 => Outcome::Success,
-                    1 => Outcome::Failure { critical: false },
-                    2 => Outcome::Failure { critical: true },
-                    _ => Outcome::Cancelled,
+                let end = match outcome {
+                    0 => End::Success,
+                    1 => End::Failure,
+                    2 => End::Critical,
+                    _ => End::Cancelled,
                 };
                 let arm = if at % 2 == 0 { &mut even } else { &mut odd };
-                arm.add(outcome, first_token.map(Duration::from_millis));
+                arm.add(end, first_token.map(Duration::from_millis));
             }
             even.merge(&odd);
             prop_assert_eq!(even.successes + even.failures + even.cancelled, turns.len() as u64);
@@ -161,7 +150,7 @@ mod tests {
     fn the_95th_percentile_is_within_a_hundredth() {
         let mut arm = Arm::default();
         for milliseconds in 1..=1000 {
-            arm.add(Outcome::Success, Some(Duration::from_millis(milliseconds)));
+            arm.add(End::Success, Some(Duration::from_millis(milliseconds)));
         }
         let p95 = arm.first_token_p95().unwrap();
         assert!((p95 - 950.0).abs() < 15.0, "{p95}");

@@ -1,58 +1,64 @@
-//! Metrics on the wire: reports into the window, questions out of it.
+//! Metrics on the wire: reports in, figures out.
+
+mod figures;
+mod health;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use tonic::{Request, Response, Status, Streaming};
-use tracing::{debug, warn};
+use futures::{StreamExt as _, stream};
+use tokio::time::timeout;
+use tonic::{Request, Response, Status, Streaming, codegen::BoxStream};
+use tracing::{debug, info, warn};
 use troika_chassis::{
     error::{Code, Error, Violation},
     lifecycle::Drain,
 };
 use troika_proto::metrics::v1::{
-    self as wire, CompareArmsRequest, CompareArmsResponse, ReportRequest, ReportResponse,
-    TurnOutcome, metrics_server::Metrics,
+    CompareArmsRequest, CompareArmsResponse, GetHealthRequest, GetHealthResponse,
+    GetHistoryRequest, GetHistoryResponse, GetSnapshotRequest, GetSnapshotResponse,
+    GetSummaryRequest, GetSummaryResponse, ListEventsRequest, ListEventsResponse, ReportRequest,
+    ReportResponse, ResetRequest, ResetResponse, WatchSummaryRequest, WatchSummaryResponse,
+    Window as WireWindow, metrics_server::Metrics,
 };
 
 use crate::{
-    arm::{Arm, Outcome},
-    window::{Turn, Window},
+    history,
+    keeper::{Keeper, Kept},
+    ledger::Span,
+    slice::Dimension,
 };
 
 /// Records of one batch.
 const MOST_TURNS: usize = 10_000;
-/// Flags that one turn may have asked.
-const MOST_EXPOSURES: usize = 100;
-/// Longest name of a flag or a variant, in bytes.
-const LONGEST_NAME: usize = 100;
+/// How long a sender may take for its next batch.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Events that are told at most, and where nothing is said.
+const MOST_EVENTS: u32 = 1000;
+const SOME_EVENTS: u32 = 50;
+/// Times between two messages to who watches.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(250);
+const INTERVAL: Duration = Duration::from_secs(1);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// The service.
 pub(crate) struct MetricsService {
-    pub(crate) window: Arc<Mutex<Window>>,
+    pub(crate) kept: Arc<Kept>,
     pub(crate) drain: Drain,
+    pub(crate) _keeper: Keeper,
 }
 
 impl MetricsService {
-    fn window(&self) -> MutexGuard<'_, Window> {
-        // Nothing panics while it holds the lock.
-        self.window.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a batch in. A record that cannot be is left out and counted: it must not cost the others.
     fn take(&self, batch: ReportRequest) {
-        let (now, mut unusable) = (SystemTime::now(), 0_u64);
-        let mut window = self.window();
-        window.refused(batch.refused, now);
-        for sent in batch.turns {
-            let taken = turn(sent).is_some_and(|turn| window.add(turn, now));
-            unusable += u64::from(!taken);
-        }
-        drop(window);
-        if unusable > 0 || batch.dropped > 0 {
-            let dropped = batch.dropped;
-            warn!(unusable, dropped, "outcomes are missing");
+        let lost = self.kept.ledger().take(batch, SystemTime::now());
+        if lost.unusable > 0 || lost.dropped > 0 {
+            warn!(
+                unusable = lost.unusable,
+                dropped = lost.dropped,
+                "outcomes are missing"
+            );
         }
     }
 }
@@ -64,15 +70,9 @@ impl Metrics for MetricsService {
         request: Request<Streaming<ReportRequest>>,
     ) -> Result<Response<ReportResponse>, Status> {
         let mut batches = request.into_inner();
-        let ending = self.drain.refusing();
-        tokio::pin!(ending);
         loop {
-            let batch = tokio::select! {
-                batch = batches.message() => batch,
-                // The sender goes to another process, or waits for the next one.
-                () = &mut ending => return Ok(Response::new(ReportResponse {})),
-            };
-            match batch {
+            let late = |_| Status::deadline_exceeded("no batch came for 10 s");
+            match timeout(PATIENCE, batches.message()).await.map_err(late)? {
                 Ok(Some(batch)) if batch.turns.len() > MOST_TURNS => {
                     return Err(too_many().into());
                 }
@@ -92,73 +92,186 @@ impl Metrics for MetricsService {
     ) -> Result<Response<CompareArmsResponse>, Status> {
         let sent = request.into_inner();
         let since = sent.since.and_then(|at| SystemTime::try_from(at).ok());
-        let since = since.ok_or_else(|| missing("since", "since must be a time"))?;
+        let since = since.ok_or_else(|| wrong("since", "any.required", "since must be a time"))?;
         if sent.flag.is_empty() {
-            return Err(missing("flag", "flag is required").into());
+            return Err(wrong("flag", "any.required", "flag is required").into());
         }
-        let found = self
-            .window()
-            .compare(&sent.flag, &sent.candidate, &sent.control, since);
-        let latest = found.latest;
+        let ledger = self.kept.ledger();
+        let found = ledger.compare(&sent.flag, &sent.candidate, &sent.control, since);
         Ok(Response::new(CompareArmsResponse {
-            candidate: Some(wire::Arm {
-                latest: latest.map(Into::into),
-                ..arm(&found.candidate)
-            }),
-            control: Some(arm(&found.control)),
+            candidate: Some(figures::arm(&found.candidate)),
+            control: Some(figures::arm(&found.control)),
             overload: found.overload,
+        }))
+    }
+
+    async fn get_snapshot(
+        &self,
+        request: Request<GetSnapshotRequest>,
+    ) -> Result<Response<GetSnapshotResponse>, Status> {
+        let sent = request.into_inner();
+        let (span, by) = (span(sent.window()), dimension(sent.by()));
+        Ok(Response::new(snapshot(&self.kept, span, by)))
+    }
+
+    async fn get_summary(
+        &self,
+        request: Request<GetSummaryRequest>,
+    ) -> Result<Response<GetSummaryResponse>, Status> {
+        let span = span(request.into_inner().window());
+        let now = SystemTime::now();
+        let ledger = self.kept.ledger();
+        let total = ledger.total(span, now);
+        Ok(Response::new(figures::summary(&ledger, &total, now)))
+    }
+
+    async fn watch_summary(
+        &self,
+        request: Request<WatchSummaryRequest>,
+    ) -> Result<Response<BoxStream<WatchSummaryResponse>>, Status> {
+        let sent = request.into_inner();
+        let span = span(sent.window());
+        let interval = match sent.interval {
+            Some(sent) => Duration::try_from(sent)
+                .map_err(|_| wrong("interval", "number.min", "interval must not be negative"))?,
+            None => INTERVAL,
+        };
+        let interval = interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
+        let (kept, drain) = (Arc::clone(&self.kept), self.drain.clone());
+        let ticks = tokio::time::interval(interval);
+        let state = (kept, ticks, SystemTime::UNIX_EPOCH);
+        let messages = stream::unfold(state, move |(kept, mut ticks, newest)| async move {
+            ticks.tick().await;
+            let (message, newest) = watched(&kept, span, newest);
+            Some((Ok(message), (kept, ticks, newest)))
+        });
+        let until_leaving = messages.take_until(async move { drain.refusing().await });
+        Ok(Response::new(Box::pin(until_leaving)))
+    }
+
+    async fn list_events(
+        &self,
+        request: Request<ListEventsRequest>,
+    ) -> Result<Response<ListEventsResponse>, Status> {
+        let limit = match request.into_inner().limit {
+            0 => SOME_EVENTS,
+            limit if limit <= MOST_EVENTS => limit,
+            _ => {
+                let message = format!("limit must be from 1 to {MOST_EVENTS}");
+                return Err(wrong("limit", "number.max", message).into());
+            }
+        };
+        let ledger = self.kept.ledger();
+        let events = ledger.events().take(limit as usize).map(figures::event);
+        Ok(Response::new(ListEventsResponse {
+            events: events.collect(),
+        }))
+    }
+
+    async fn get_history(
+        &self,
+        request: Request<GetHistoryRequest>,
+    ) -> Result<Response<GetHistoryResponse>, Status> {
+        let asked = history::Asked::read(request.into_inner(), SystemTime::now())?;
+        let points = history::read(&*self.kept.store, &asked)
+            .await
+            .map_err(|error| {
+                Error::new(
+                    Code::Unavailable,
+                    "store_unavailable",
+                    "The history cannot be read right now. Please try again in a moment.",
+                )
+                .with_retry_after(Duration::from_secs(2))
+                .with_source(error)
+            })?;
+        Ok(Response::new(GetHistoryResponse {
+            points: points
+                .iter()
+                .map(|(at, figures)| figures::point(*at, figures))
+                .collect(),
+        }))
+    }
+
+    async fn get_health(
+        &self,
+        _: Request<GetHealthRequest>,
+    ) -> Result<Response<GetHealthResponse>, Status> {
+        Ok(Response::new(health::told(&self.kept.health())))
+    }
+
+    async fn reset(
+        &self,
+        request: Request<ResetRequest>,
+    ) -> Result<Response<ResetResponse>, Status> {
+        let author = request.into_inner().author;
+        if author.trim().is_empty() {
+            return Err(wrong("author", "any.required", "author is required").into());
+        }
+        let now = SystemTime::now();
+        self.kept.reset(now).await.map_err(|error| {
+            Error::new(
+                Code::Unavailable,
+                "store_unavailable",
+                "The figures cannot be reset right now. Please try again in a moment.",
+            )
+            .with_source(error)
+        })?;
+        info!("all figures begin anew");
+        Ok(Response::new(ResetResponse {
+            at: Some(now.into()),
         }))
     }
 }
 
-fn arm(arm: &Arm) -> wire::Arm {
-    wire::Arm {
-        successes: arm.successes,
-        failures: arm.failures,
-        cancelled: arm.cancelled,
-        critical: arm.critical,
-        first_token: Some(wire::Moments {
-            count: arm.first_token.count,
-            mean: arm.first_token.mean,
-            variance: arm.first_token.variance(),
-        }),
-        first_token_p95: arm.first_token_p95(),
-        latest: None,
+fn snapshot(kept: &Kept, span: Span, by: Option<Dimension>) -> GetSnapshotResponse {
+    let now = SystemTime::now();
+    let ledger = kept.ledger();
+    let groups = by.map(|dimension| ledger.by(span, dimension, now));
+    let mut told = figures::snapshot(&ledger, span, &ledger.total(span, now), now);
+    told.groups = groups.map(figures::groups).unwrap_or_default();
+    told
+}
+
+/// What who watches is told, and the time of the youngest event in it.
+fn watched(kept: &Kept, span: Span, newest: SystemTime) -> (WatchSummaryResponse, SystemTime) {
+    let now = SystemTime::now();
+    let health = health::told(&kept.health());
+    let ledger = kept.ledger();
+    let total = ledger.total(span, now);
+    let first = newest == SystemTime::UNIX_EPOCH;
+    let most = if first { SOME_EVENTS } else { MOST_EVENTS };
+    let events = ledger.events().take(most as usize);
+    let new: Vec<_> = events.filter(|event| event.at > newest).collect();
+    let newest = new.iter().map(|event| event.at).max().unwrap_or(newest);
+    let message = WatchSummaryResponse {
+        summary: Some(figures::summary(&ledger, &total, now)),
+        snapshot: Some(figures::snapshot(&ledger, span, &total, now)),
+        health: Some(health),
+        events: new.into_iter().map(figures::event).collect(),
+    };
+    (message, newest)
+}
+
+fn span(window: WireWindow) -> Span {
+    match window {
+        WireWindow::Window1Minute => Span::Seconds(60),
+        WireWindow::Window5Minutes => Span::Seconds(300),
+        WireWindow::Window60Minutes => Span::Hour,
+        WireWindow::Lifetime | WireWindow::Unspecified => Span::Life,
     }
 }
 
-/// A record as it can be counted; `None` for one that says what cannot be.
-fn turn(sent: TurnOutcome) -> Option<Turn> {
-    let outcome = match sent.outcome() {
-        wire::Outcome::Success => Outcome::Success,
-        wire::Outcome::Failure => Outcome::Failure {
-            critical: sent.critical,
-        },
-        wire::Outcome::Cancelled => Outcome::Cancelled,
-        wire::Outcome::Unspecified => return None,
-    };
-    if sent.exposures.len() > MOST_EXPOSURES {
-        return None;
+pub(crate) fn dimension(sent: troika_proto::metrics::v1::Dimension) -> Option<Dimension> {
+    use troika_proto::metrics::v1::Dimension as Wire;
+    match sent {
+        Wire::Unspecified => None,
+        Wire::Endpoint => Some(Dimension::Endpoint),
+        Wire::Bot => Some(Dimension::Bot),
+        Wire::Language => Some(Dimension::Language),
+        Wire::Outcome => Some(Dimension::Outcome),
+        Wire::Model => Some(Dimension::Model),
+        Wire::Variant => Some(Dimension::Variant),
     }
-    let first_token = match sent.first_token {
-        Some(sent) => Some(Duration::try_from(sent).ok()?),
-        None => None,
-    };
-    let arms = sent
-        .exposures
-        .into_iter()
-        .filter(|exposure| exposure.by_chance)
-        .filter(|exposure| {
-            exposure.flag.len() <= LONGEST_NAME && exposure.variant.len() <= LONGEST_NAME
-        })
-        .map(|exposure| (exposure.flag, exposure.variant))
-        .collect();
-    Some(Turn {
-        started_at: SystemTime::try_from(sent.started_at?).ok()?,
-        outcome,
-        first_token,
-        arms,
-    })
 }
 
 fn too_many() -> Error {
@@ -169,15 +282,13 @@ fn too_many() -> Error {
     )
 }
 
-fn missing(field: &str, message: &str) -> Error {
-    Error::new(Code::InvalidArgument, "invalid_argument", message).with_violations(vec![
+fn wrong(field: &str, kind: &str, message: impl Into<String>) -> Error {
+    let message = message.into();
+    Error::new(Code::InvalidArgument, "invalid_argument", message.clone()).with_violations(vec![
         Violation {
             field: field.to_owned(),
-            kind: "any.required".to_owned(),
-            message: message.to_owned(),
+            kind: kind.to_owned(),
+            message,
         },
     ])
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,12 +1,8 @@
-//! The metrics role: outcomes of turns in, figures out. For now it keeps two days in memory and answers what rollouts
-//! are judged by.
+//! The metrics role: outcomes of turns in, figures out, seen as they come and kept.
 //!
-//! It exports its [`Config`] and [`build`].
+//! It exports its [`Config`], [`build`], and its [`store`]s.
 
-use std::{
-    convert::Infallible,
-    sync::{Arc, Mutex},
-};
+use std::sync::Arc;
 
 use tonic::service::Routes;
 use troika_chassis::{deps::Deps, server::GrpcService};
@@ -14,25 +10,78 @@ use troika_proto::metrics::v1::{
     FILE_DESCRIPTOR_SET,
     metrics_server::{MetricsServer, SERVICE_NAME as METRICS},
 };
+use uuid::Uuid;
 
 mod arm;
 mod config;
+mod delta;
+mod figures;
 mod grpc;
+mod health;
+mod history;
+mod keeper;
+mod latency;
+mod ledger;
+mod moment;
+mod outbox;
+mod sessions;
+mod slice;
+pub mod store;
+mod turn;
 mod window;
 
-pub use config::Config;
+pub use config::{Config, Health, Price, Prices};
+pub use delta::{Part, Resolution, Rollup};
+pub use slice::Dimension;
 
 use grpc::MetricsService;
-use window::Window;
+use keeper::{Keeper, Kept};
+use store::{
+    Store, StoreError,
+    embedded::{Embedded, OpenError},
+    mongo::MongoStore,
+};
 
-/// Assembles the role from its configuration and the process's connections. Waits for no server.
+/// The embedded store's file in the data folder.
+pub const EMBEDDED_FILE: &str = "metrics.redb";
+
+/// The one replica that an embedded store has.
+const ALONE: &str = "embedded";
+
+/// Why the role cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The embedded store cannot be opened.
+    #[error("the metrics store cannot be opened")]
+    Open(#[source] OpenError),
+    /// The embedded store cannot be read.
+    #[error("the metrics store cannot be read")]
+    Read(#[source] StoreError),
+}
+
+/// Assembles the role from its configuration and the process's connections. Waits for no server: only the embedded
+/// store is opened and read.
 ///
 /// # Errors
-/// None: nothing keeps it from starting.
-pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, Infallible> {
+/// An embedded store that cannot be used.
+pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError> {
+    let (store, replica): (Arc<dyn Store>, String) = match deps.mongo.clone() {
+        Some(mongo) => (Arc::new(MongoStore::new(mongo)), Uuid::new_v4().to_string()),
+        None => {
+            let path = deps.data_dir.join(EMBEDDED_FILE);
+            let store = Embedded::open(&path).map_err(BuildError::Open)?;
+            (Arc::new(store), ALONE.to_owned())
+        }
+    };
+    let kept = Arc::new(Kept::new(config, store, replica));
+    if !kept.store.is_shared() {
+        kept.restore().await.map_err(BuildError::Read)?;
+    }
+    let keeper = Keeper::start(Arc::clone(&kept), deps.drain.clone());
     let service = MetricsService {
-        window: Arc::new(Mutex::new(Window::new(config.max_flags))),
+        kept,
         drain: deps.drain.clone(),
+        _keeper: keeper,
     };
     let server = MetricsServer::new(service).max_decoding_message_size(deps.max_message);
     Ok(GrpcService {

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use tonic::{Request, Status, transport::Channel};
+use tonic::{Request, Status};
 use troika_chassis::{
-    channel::{ChannelConfig, channel},
+    channel::{Channel, ChannelConfig, channel},
     error::{Code, Error},
 };
 use troika_proto::{

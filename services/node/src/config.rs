@@ -2,7 +2,7 @@
 //! defaults, a file and the environment. It knows which settings stand beside each other; what they do
 //! is known where they are used.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use troika_chassis::{
@@ -48,8 +48,10 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// The log on standard error.
     pub(crate) log: LogConfig,
-    /// Traces.
+    /// Traces and OpenTelemetry's metrics.
     pub(crate) otlp: OtlpConfig,
+    /// The port of those who run this process.
+    pub(crate) admin: Admin,
     /// Going away.
     pub(crate) drain: Drain,
     /// Serving gRPC.
@@ -79,6 +81,7 @@ impl Default for Config {
             data_dir: PathBuf::from("data"),
             log: LogConfig::default(),
             otlp: OtlpConfig::default(),
+            admin: Admin::default(),
             drain: Drain::default(),
             grpc: ServerConfig::default(),
             mongodb: MongoConfig::default(),
@@ -91,6 +94,15 @@ impl Default for Config {
             gateway: troika_gateway::Config::default(),
         }
     }
+}
+
+/// Where a process shows its figures, and whether it lives and is ready.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Admin {
+    /// The address. Absent: the port of the process's role and 100, on the same host; of all roles in one process,
+    /// the gateway's.
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 /// How long going away takes.

@@ -9,15 +9,18 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::{Instant, interval_at, sleep},
 };
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info, warn};
 use troika_chassis::{
+    admin::{self, Admin},
     config::ConfigProblem,
     deps::Deps,
     lifecycle::{Condition, Drain, Readiness, on_signals},
+    meters::Meters,
     mongo::Mongo,
     redis::Redis,
     server::{GrpcService, serve_grpc},
-    telemetry,
+    telemetry::{self, LogLevels},
 };
 
 use crate::{
@@ -58,6 +61,11 @@ impl Roles {
         self.only.is_none_or(|only| only == role)
     }
 
+    /// The role whose address the others of this process follow.
+    fn first(self) -> Role {
+        self.only.unwrap_or(Role::Gateway)
+    }
+
     /// The process's name in logs and traces.
     fn name(self) -> &'static str {
         self.only.map_or("all", Role::name)
@@ -91,6 +99,8 @@ pub(crate) async fn run(roles: Roles, mut config: Config) -> Result<(), Failure>
             Process {
                 config,
                 drain,
+                meters: Meters::new(),
+                levels: telemetry.levels().clone(),
                 tasks: JoinSet::new(),
                 readiness: Vec::new(),
                 redis: None,
@@ -122,10 +132,15 @@ fn logged(failure: &Failure) -> Failure {
 
 /// Bound before anything is built: an address that is taken is known at once, and each role knows where
 /// the others listen even when the system chose the port.
-struct Listeners(Vec<(Role, TcpListener)>);
+struct Listeners {
+    roles: Vec<(Role, TcpListener)>,
+    admin: TcpListener,
+}
 
 impl Listeners {
     async fn bind(roles: Roles, config: &mut Config) -> Result<Self, Failure> {
+        // Before the system chooses ports: the default is made of what is configured.
+        let admin = rules::admin_listen(config, roles.first());
         let mut listeners = Vec::new();
         for role in Role::ALL.into_iter().filter(|role| roles.include(*role)) {
             let listener = bind::bind(role, rules::listen(config, role)).await?;
@@ -135,7 +150,13 @@ impl Listeners {
             }
             listeners.push((role, listener));
         }
-        Ok(Self(listeners))
+        // At last: who starts a second troika is told of the port they know.
+        let admin = bind::bind_admin(admin).await?;
+        config.admin.listen = admin.local_addr().ok();
+        Ok(Self {
+            roles: listeners,
+            admin,
+        })
     }
 }
 
@@ -143,6 +164,8 @@ impl Listeners {
 struct Process {
     config: Config,
     drain: Drain,
+    meters: Meters,
+    levels: LogLevels,
     tasks: JoinSet<Ended>,
     readiness: Vec<Readiness>,
     /// Shared by the roles of this process.
@@ -152,8 +175,8 @@ struct Process {
 
 impl Process {
     async fn live(mut self, listeners: Listeners) -> Result<(), Failure> {
-        let Listeners(listeners) = listeners;
-        let runs = |role| listeners.iter().any(|(running, _)| *running == role);
+        let Listeners { roles, admin } = listeners;
+        let runs = |role| roles.iter().any(|(running, _)| *running == role);
         let report = ready::Report::new(&self.config, runs).await;
         if !self.config.redis.url.is_empty() && (runs(Role::Tts) || runs(Role::Chat)) {
             self.redis = Some(Redis::connect(&self.config.redis).map_err(unusable)?);
@@ -162,9 +185,11 @@ impl Process {
             let mongo = Mongo::connect(&self.config.mongodb).await;
             self.mongo = Some(mongo.map_err(unusable)?);
         }
-        for (role, listener) in listeners {
+        for (role, listener) in roles {
             self.start(role, listener)?;
         }
+        // Until the very end: who leaves is still looked at.
+        let _admin = self.admin(admin);
         let failure = self.watch(report).await;
         self.drain.begin();
         let failure = failure.or(self.leave().await);
@@ -178,7 +203,7 @@ impl Process {
     }
 
     fn start(&mut self, role: Role, listener: TcpListener) -> Result<(), Failure> {
-        let deps = self.deps();
+        let deps = self.deps(role);
         let config = &self.config;
         match role {
             Role::Metrics => {
@@ -242,9 +267,11 @@ impl Process {
     }
 
     /// What every role gets: a readiness of its own, and what the process has.
-    fn deps(&mut self) -> Deps {
+    fn deps(&mut self, role: Role) -> Deps {
         let readiness = Readiness::default();
         self.readiness.push(readiness.clone());
+        self.meters
+            .role(role.name(), readiness.clone(), self.drain.clone());
         Deps {
             mongo: self.mongo.clone(),
             redis: self.redis.clone(),
@@ -253,7 +280,23 @@ impl Process {
             data_dir: self.config.data_dir.clone(),
             readiness,
             drain: self.drain.clone(),
+            meters: self.meters.clone(),
         }
+    }
+
+    /// Serves those who run this process.
+    fn admin(&self, listener: TcpListener) -> AbortOnDropHandle<()> {
+        let admin = Admin {
+            meters: self.meters.clone(),
+            levels: self.levels.clone(),
+            roles: self.readiness.clone(),
+            drain: self.drain.clone(),
+        };
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            if let Err(error) = admin::serve(listener, admin).await {
+                error!(%error, "the admin port is not served any more");
+            }
+        }))
     }
 
     /// Until the process is told to stop, which is no failure, or a role ends, which is one. Prints the

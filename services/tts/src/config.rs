@@ -44,6 +44,8 @@ pub struct Config {
     pub breaker: BreakerConfig,
     /// The flags role.
     pub flags: follow::Config,
+    /// The metrics role.
+    pub metrics: troika_reporting::Config,
 }
 
 impl Default for Config {
@@ -64,6 +66,7 @@ impl Default for Config {
             },
             breaker: BreakerConfig::default(),
             flags: follow::Config::default(),
+            metrics: troika_reporting::Config::default(),
         }
     }
 }
@@ -123,5 +126,6 @@ impl Validate for Config {
         self.retry.validate(&mut problems.at("retry"));
         self.breaker.validate(&mut problems.at("breaker"));
         self.flags.validate(&mut problems.at("flags"));
+        self.metrics.validate(&mut problems.at("metrics"));
     }
 }

@@ -17,6 +17,7 @@ use troika_proto::tts::v1::{
     SpeakRequest, SpeechEvent, SynthesizeRequest, SynthesizeResponse, SynthesizeStreamRequest,
     Voice as WireVoice, speech_event::Event, synthesize_stream_request::Message, tts_server::Tts,
 };
+use troika_reporting::Reporter;
 
 use crate::{
     Config,
@@ -35,6 +36,7 @@ pub(crate) struct TtsService {
     pub(crate) config: Config,
     pub(crate) drain: Drain,
     pub(crate) flags: Flags,
+    pub(crate) reporter: Reporter,
     /// A place for each session.
     pub(crate) places: Arc<Semaphore>,
 }
@@ -112,7 +114,7 @@ impl TtsService {
     where
         S: Stream<Item = String> + Send + 'static,
     {
-        let drain = self.drain.clone();
+        let (drain, reporter) = (self.drain.clone(), self.reporter.clone());
         session::events(
             self.ladder.clone(),
             self.config.pace.clone(),
@@ -122,6 +124,8 @@ impl TtsService {
         .inspect(move |event| {
             let _held = &place;
             if let Event::Finished(finished) = event {
+                let (hits, misses) = (finished.cache_hits, finished.cache_misses);
+                reporter.looked("speech", hits.into(), misses.into());
                 log(turn.as_deref(), finished);
             }
         })
@@ -136,8 +140,9 @@ impl TtsService {
         live: bool,
     ) -> Result<impl Stream<Item = Event> + Send + use<> + 'static, Error> {
         let text = request::text(text)?;
-        let manner = self.manner(manner, live)?;
+        // First whether there is to be any voice, then which.
         let place = self.place()?;
+        let manner = self.manner(manner, live)?;
         let sentences: Vec<String> = troika_sentences::sentences(text, manner.voices[0].language)
             .into_iter()
             .map(|sentence| sentence.spoken().to_owned())

@@ -219,6 +219,11 @@ impl Ladder {
         }
     }
 
+    /// The breakers of the families of voices.
+    pub(crate) fn breakers(&self) -> Vec<Breaker> {
+        self.breakers.values().cloned().collect()
+    }
+
     /// A call to an engine: its quota first, then its breaker's permission, then the engine.
     fn guarded(
         self: Arc<Self>,

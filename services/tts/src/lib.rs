@@ -17,6 +17,7 @@ use troika_proto::tts::v1::{
     FILE_DESCRIPTOR_SET,
     tts_server::{SERVICE_NAME as TTS, TtsServer},
 };
+use troika_reporting::{Needs, Reporter, Situation};
 
 mod config;
 pub mod engine;
@@ -51,6 +52,9 @@ pub enum BuildError {
     /// The flags role's address cannot be used.
     #[error("tts.flags.address cannot be called")]
     FlagsAddress(#[source] http::uri::InvalidUri),
+    /// The metrics role's address cannot be used.
+    #[error("tts.metrics.address cannot be called")]
+    MetricsAddress(#[source] http::uri::InvalidUri),
 }
 
 /// The file in the data folder that keeps the flags as they were last.
@@ -109,10 +113,20 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     );
     let kept = deps.data_dir.join(KEPT_FLAGS);
     let flags = Flags::connect(&config.flags, kept).map_err(BuildError::FlagsAddress)?;
+    let places = Arc::new(Semaphore::new(config.max_sessions));
+    let (free, most) = (Arc::clone(&places), config.max_sessions);
+    let situation = Situation::new(
+        "tts",
+        Needs::watch([], ladder.breakers()),
+        move || most.saturating_sub(free.available_permits()),
+    );
+    let reporter = Reporter::start(&config.metrics, situation, deps.drain.clone())
+        .map_err(BuildError::MetricsAddress)?;
     let service = TtsService {
         flags,
+        reporter,
         ladder: Arc::new(ladder),
-        places: Arc::new(Semaphore::new(config.max_sessions)),
+        places,
         drain: deps.drain.clone(),
         config,
     };

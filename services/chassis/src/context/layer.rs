@@ -11,13 +11,12 @@ use std::{
 use bytes::Buf;
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use opentelemetry::trace::TraceContextExt as _;
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 use tracing::{Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::{REQUEST_ID, RequestContext, is_background, remote_trace};
+use super::{REQUEST_ID, RequestContext, is_background, remote_trace, trace_id};
 
 /// Longest path that is put into a span.
 const LONGEST_PATH: usize = 128;
@@ -76,7 +75,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let context = RequestContext::from_headers(request.headers());
+        // Where requests have routes is the edge.
+        let context = match self.route {
+            Some(_) => RequestContext::from_headers(request.headers()),
+            None => RequestContext::from_neighbour(request.headers()),
+        };
         let background = is_background(request.uri().path());
         let span = span(&request, self.route, &context, background);
         let id = HeaderValue::from_str(&context.request_id).ok();
@@ -117,7 +120,7 @@ fn span<B>(
     let name = if is_grpc {
         route.trim_start_matches('/').to_owned()
     } else {
-        format!("{} {route}", method(request.method()))
+        format!("{} {route}", method_name(request.method()))
     };
     macro_rules! request_span {
         ($span:ident) => {
@@ -140,24 +143,23 @@ fn span<B>(
     if !span.is_disabled() {
         // Fails only where no OpenTelemetry layer is there to know a parent.
         let _ = span.set_parent(remote_trace(request.headers()));
-        let trace = span.context().span().span_context().trace_id();
-        if trace != opentelemetry::TraceId::INVALID {
-            span.record("trace_id", tracing::field::display(trace));
+        if let Some(trace) = trace_id(&span) {
+            span.record("trace_id", trace);
         }
     }
     span
 }
 
 /// Clients may send any word for a method.
-fn method(method: &Method) -> &str {
+pub(crate) fn method_name(method: &Method) -> &'static str {
     match *method {
-        Method::GET
-        | Method::POST
-        | Method::PUT
-        | Method::PATCH
-        | Method::DELETE
-        | Method::HEAD
-        | Method::OPTIONS => method.as_str(),
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
         _ => "OTHER",
     }
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 
 use super::{
     client::HealthClient,
     v1::{HealthCheckRequest, health_check_response::ServingStatus},
 };
-use crate::{lifecycle::Condition, outbound::endless_backoff};
+use crate::{channel::Channel, lifecycle::Condition, outbound::endless_backoff};
 
 /// Waits between two tries.
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);

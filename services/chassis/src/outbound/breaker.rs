@@ -4,7 +4,7 @@
 use std::{
     borrow::Cow,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -103,6 +103,10 @@ impl Breaker {
             trial_every: config.open_for,
             phase: Mutex::new(phase),
         });
+        let mut known = known();
+        known.retain(|breaker| breaker.strong_count() > 0);
+        known.push(Arc::downgrade(&shared));
+        drop(known);
         let delays = Doubling {
             next: config.open_for,
             max: config.open_for_max,
@@ -143,13 +147,14 @@ impl Breaker {
         self.machine.on_error();
     }
 
+    /// What it guards, as in logs.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
     /// `closed`, `open` or `half_open`.
     pub fn state(&self) -> &'static str {
-        match self.shared.phase().state {
-            State::Closed => "closed",
-            State::Open => "open",
-            State::HalfOpen => "half_open",
-        }
+        self.shared.state()
     }
 
     /// How long until a call is let through; zero when one is now.
@@ -162,6 +167,23 @@ impl Breaker {
     }
 }
 
+/// The breakers of this process that live: wherever calls out are guarded, they are seen.
+static KNOWN: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+
+fn known() -> MutexGuard<'static, Vec<Weak<Shared>>> {
+    // Nothing panics while it holds the lock.
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The names and states of all breakers of this process.
+pub(crate) fn breaker_states() -> Vec<(String, &'static str)> {
+    known()
+        .iter()
+        .filter_map(Weak::upgrade)
+        .map(|shared| (shared.name.to_string(), shared.state()))
+        .collect()
+}
+
 impl fmt::Debug for Breaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Breaker")
@@ -172,6 +194,14 @@ impl fmt::Debug for Breaker {
 }
 
 impl Shared {
+    fn state(&self) -> &'static str {
+        match self.phase().state {
+            State::Closed => "closed",
+            State::Open => "open",
+            State::HalfOpen => "half_open",
+        }
+    }
+
     fn phase(&self) -> MutexGuard<'_, Phase> {
         // Nothing panics while it holds the lock.
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)

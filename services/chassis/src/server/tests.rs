@@ -4,11 +4,11 @@ use std::{convert::Infallible, net::SocketAddr, pin::Pin, time::Instant};
 
 use futures::{Stream, StreamExt as _, stream};
 use tokio::task::JoinHandle;
-use tonic::{Request, Response, Status, body::Body, transport::Channel};
+use tonic::{Request, Response, Status, body::Body};
 
 use super::*;
 use crate::{
-    channel::{ChannelConfig, channel},
+    channel::{Channel, ChannelConfig, channel},
     health::{
         client::HealthClient,
         v1::{
@@ -96,9 +96,9 @@ impl tower::Service<http::Request<Body>> for Renamed {
 struct AsOdd(Channel);
 
 impl tower::Service<http::Request<Body>> for AsOdd {
-    type Response = http::Response<Body>;
+    type Response = <Channel as tower::Service<http::Request<Body>>>::Response;
     type Error = tonic::transport::Error;
-    type Future = tonic::transport::channel::ResponseFuture;
+    type Future = <Channel as tower::Service<http::Request<Body>>>::Future;
 
     fn poll_ready(
         &mut self,

@@ -22,7 +22,7 @@ use crate::{
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 fn subscriber() -> impl Subscriber {
-    let provider = provider("test", &OtlpConfig::default()).unwrap();
+    let provider = export::traces("test", &OtlpConfig::default()).unwrap();
     tracing_subscriber::registry().with(spans(&provider))
 }
 
@@ -84,6 +84,14 @@ async fn a_request_without_a_trace_begins_one_even_where_no_traces_leave() {
     assert!(!sent.contains_key("tracestate"));
 }
 
+#[tokio::test]
+async fn a_span_knows_its_trace() {
+    let _default = tracing::subscriber::set_default(subscriber());
+    let trace = crate::context::trace_id(&tracing::info_span!("turn")).unwrap();
+    assert!(trace.len() == 32 && trace.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    assert_eq!(crate::context::trace_id(&tracing::Span::none()), None);
+}
+
 /// A collector that hands on what it is sent.
 struct Collector(mpsc::UnboundedSender<ExportTraceServiceRequest>);
 
@@ -126,12 +134,16 @@ async fn spans_reach_the_collector_when_the_process_ends() {
         endpoint: Some(endpoint),
         ..OtlpConfig::default()
     };
-    let provider = provider("chat", &config).unwrap();
+    let provider = export::traces("chat", &config).unwrap();
     let layer = spans(&provider);
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         tracing::info_span!("answering").in_scope(|| {});
     });
-    let guard = TelemetryGuard { provider };
+    let guard = TelemetryGuard {
+        provider,
+        figures: None,
+        levels: LogLevels::new("info", |_| true),
+    };
     tokio::task::spawn_blocking(move || guard.flush())
         .await
         .unwrap();
@@ -154,16 +166,7 @@ fn levels_are_checked_before_they_are_used() {
     assert_eq!(problems("info"), "");
     assert_eq!(problems("info,troika_chat=debug,h2=trace"), "");
     assert!(problems("chatty=loud").starts_with("level: `chatty=loud` is no level"));
-}
-
-#[test]
-fn libraries_are_quiet_unless_they_are_named() {
-    assert!(filter("debug").unwrap().to_string().contains("h2=warn"));
-    let named = filter("debug,h2=trace").unwrap().to_string();
-    assert!(
-        named.contains("h2=trace") && !named.contains("h2=warn"),
-        "{named}"
-    );
+    assert!(problems("loud").starts_with("level: `loud` is no level"));
 }
 
 #[test]

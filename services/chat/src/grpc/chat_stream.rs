@@ -66,7 +66,8 @@ impl ChatStream for ChatStreamService {
     ) -> Result<Response<Self::QueryStream>, Status> {
         let context = RequestContext::from_extensions(request.extensions());
         let question = Question::try_from(Unchecked::from(request.into_inner()))?;
-        let events = self.turns.start(question, context).await?;
+        let treatment = self.turns.treatment(&question);
+        let events = self.turns.start(question, treatment, context).await?;
         Ok(Response::new(Box::pin(events.map(Ok))))
     }
 
@@ -79,8 +80,12 @@ impl ChatStream for ChatStreamService {
         let mut question = Question::try_from(Unchecked::from(sent))?;
         // Spoken as one file, when it is whole.
         question.whole = true;
-        let speak = self.turns.treatment(&question).speaks;
-        let events = self.turns.start(question, context.clone()).await?;
+        let treatment = self.turns.treatment(&question);
+        let speak = treatment.speaks;
+        let events = self
+            .turns
+            .start(question, treatment, context.clone())
+            .await?;
         let mut answer = whole(events).await?;
         if speak {
             self.speak(&mut answer, &context).await;

@@ -37,6 +37,8 @@ pub struct Retrieved {
     pub passages: Vec<Passage>,
     /// The bot has vectors, but the question's could not be made: only its words were searched.
     pub lexical_only: bool,
+    /// They were found before, for the same question to the same knowledge.
+    pub cached: bool,
 }
 
 /// Finds passages; shared by all turns of a process.
@@ -88,6 +90,7 @@ impl Retriever {
             return Ok(Retrieved {
                 passages,
                 lexical_only: false,
+                cached: true,
             });
         }
         let index = self.index(bot, revision).await?;
@@ -111,6 +114,7 @@ impl Retriever {
         Ok(Retrieved {
             passages,
             lexical_only,
+            cached: false,
         })
     }
 

@@ -53,22 +53,28 @@ impl Ladder {
     /// is the answer's. Dropping the call closes whatever connection it has open.
     pub(crate) async fn answer(&self, ask: &Ask) -> Result<Answering, ModelError> {
         if self.rungs.is_empty() {
-            return Ok(self.quote(ask, false));
+            return Ok(self.quote(ask, false, 0));
         }
         let mut last = ModelError::Open;
+        let mut failures = 0;
         for (place, rung) in self.rungs.iter().enumerate() {
-            match self.climb(rung, place, ask).await {
+            match self.climb(rung, place, ask, &mut failures).await {
                 Ok(answering) => return Ok(answering),
                 Err(error) => last = error,
             }
         }
         if self.config.knowledge_fallback && !ask.passages.is_empty() {
-            return Ok(self.quote(ask, true));
+            return Ok(self.quote(ask, true, failures));
         }
         Err(last)
     }
 
-    fn quote(&self, ask: &Ask, fallback: bool) -> Answering {
+    /// The breakers of the endpoints, in order.
+    pub(crate) fn breakers(&self) -> Vec<Breaker> {
+        self.rungs.iter().map(|rung| rung.breaker.clone()).collect()
+    }
+
+    fn quote(&self, ask: &Ask, fallback: bool, retries: u32) -> Answering {
         let deltas = quoted::answer(
             &ask.passages,
             ask.prompt.question(),
@@ -77,12 +83,19 @@ impl Ladder {
         Answering {
             model: KNOWLEDGE_MODEL.into(),
             fallback,
+            retries,
             deltas,
         }
     }
 
-    /// Asks one endpoint, again when a retry may help.
-    async fn climb(&self, rung: &Rung, place: usize, ask: &Ask) -> Result<Answering, ModelError> {
+    /// Asks one endpoint, again when a retry may help. Counts the attempts that failed.
+    async fn climb(
+        &self,
+        rung: &Rung,
+        place: usize,
+        ask: &Ask,
+        failures: &mut u32,
+    ) -> Result<Answering, ModelError> {
         let model = ask
             .model
             .as_deref()
@@ -98,11 +111,13 @@ impl Ladder {
                     return Ok(Answering {
                         model: model.to_owned(),
                         fallback: place > 0,
+                        retries: *failures,
                         deltas,
                     });
                 }
                 Err(error) => error,
             };
+            *failures += 1;
             if error.is_fault() {
                 rung.breaker.failure();
             }

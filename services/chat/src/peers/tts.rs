@@ -1,5 +1,4 @@
-//! The speech service: sentences out, sound in. It must not know which text is spoken when
-//!.
+//! The speech service: sentences out, sound in. It must not know which text is spoken when.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -10,17 +9,21 @@ use futures::{Stream, StreamExt as _, TryStreamExt as _, future, stream};
 use http::Uri;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use tonic::{Request, Status, transport::Channel};
+use tonic::{Request, Status};
 use troika_chassis::{
-    channel::{ChannelConfig, channel, reach},
+    channel::{Channel, ChannelConfig, channel, reach},
     config::{Problems, Validate},
     context::RequestContext,
     error::Error,
+    health::{
+        client::HealthClient,
+        v1::{HealthCheckRequest, health_check_response::ServingStatus},
+    },
 };
 use troika_proto::tts::v1::{
     AudioFormat, Manner, Sentence, Start, SynthesizeRequest, SynthesizeResponse,
     SynthesizeStreamRequest, speech_event::Event, synthesize_stream_request::Message,
-    tts_client::TtsClient,
+    tts_client::TtsClient, tts_server::SERVICE_NAME,
 };
 use url::Url;
 use uuid::Uuid;
@@ -79,6 +82,7 @@ impl Validate for Config {
 #[derive(Clone, Debug)]
 pub(crate) struct Tts {
     client: TtsClient<Channel>,
+    health: HealthClient<Channel>,
     pub(crate) config: Config,
 }
 
@@ -91,9 +95,19 @@ impl Tts {
         let address: Uri = config.address.as_str().parse()?;
         let channel = channel(address, &config.channel);
         Ok(Self {
+            health: HealthClient::new(channel.clone()),
             client: TtsClient::new(channel).max_decoding_message_size(LARGEST),
             config: config.clone(),
         })
+    }
+
+    /// Whether the service says that it takes calls.
+    pub(crate) async fn is_there(&self) -> bool {
+        let asked = HealthCheckRequest {
+            service: SERVICE_NAME.to_owned(),
+        };
+        let answer = self.health.clone().check(asked).await;
+        answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
     }
 
     /// A turn's speech: where its sentences go, and what is heard of them. Nothing is asked until the

@@ -55,6 +55,11 @@ impl Running {
         })
     }
 
+    /// How many turns run.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Tells turns to stop; how many had not been told before.
     pub(crate) fn stop(&self, target: &Target) -> u32 {
         let turns = self.lock();

@@ -21,6 +21,7 @@ use super::{
     conversation,
     delivery::Delivery,
     events::{Events, Fault, Notice},
+    record::End,
     voice::{self, Heard, Voice},
 };
 use crate::{
@@ -39,7 +40,7 @@ enum Ended {
 }
 
 /// How the answer came to its end.
-enum End {
+enum AnswerEnd {
     Finished {
         reason: FinishReason,
         usage: Option<Usage>,
@@ -57,7 +58,7 @@ enum Coming {
 pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = TurnEvent> + Send {
     let Accepted {
         id,
-        started,
+        began,
         question,
         bot,
         language,
@@ -81,7 +82,7 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
         .min(config.history_messages);
 
     stream! {
-        let ended = ended(turns.clone(), record.listed.stop.clone(), started + total).boxed().shared();
+        let ended = ended(turns.clone(), record.listed.stop.clone(), began.arrived + began.queued + total).boxed().shared();
         yield number.next(Event::Connected(Connected {
             client_id: Uuid::new_v4().to_string(),
             session_id: question.session.to_string(),
@@ -91,6 +92,8 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
 
         // A turn that ends here asks no model: the next wait tells it again.
         let gathered = unless(&ended, gathering).await.unwrap_or_default();
+        record.language = language;
+        record.knowledge = gathered.cached;
         for notice in gathered.notices {
             yield number.next(notice.into());
         }
@@ -113,13 +116,14 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
         let mut delivery = Delivery::new(record.treatment.streams);
         let mut cut = false;
         let end = match unless(&ended, turns.ladder.answer(&ask).instrument(span.clone())).await {
-            Err(ended) => End::Ended(ended),
+            Err(ended) => AnswerEnd::Ended(ended),
             Ok(Err(error)) => {
                 span.in_scope(|| warn!(error = &error as &dyn std::error::Error, "no model answers"));
-                End::Failed(Fault::of_model(&error, false))
+                AnswerEnd::Failed(Fault::of_model(&error, false))
             }
             Ok(Ok(mut answering)) => {
                 record.model.clone_from(&answering.model);
+                (record.fallback, record.retries) = (answering.fallback, answering.retries);
                 if answering.fallback {
                     let by_knowledge = answering.model == KNOWLEDGE_MODEL;
                     yield number.next(if by_knowledge { Notice::ModelAway } else { Notice::ModelFallback }.into());
@@ -145,23 +149,23 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
                             }
                             if full {
                                 cut = true;
-                                break End::Finished { reason: FinishReason::Length, usage: None };
+                                break AnswerEnd::Finished { reason: FinishReason::Length, usage: None };
                             }
                         }
                         Ok(Some(Ok(Delta::Finish(reason)))) => finish = Some(reason),
                         Ok(Some(Ok(Delta::Usage(usage)))) => counted = Some(usage),
                         Ok(Some(Err(error))) => {
                             span.in_scope(|| warn!(error = &error as &dyn std::error::Error, "the model's answer broke off"));
-                            break End::Failed(Fault::of_model(&error, true));
+                            break AnswerEnd::Failed(Fault::of_model(&error, true));
                         }
                         // The model adapter ends without an error only after a finish reason.
                         Ok(None) => break match finish {
-                            Some(Finish::Stop) => End::Finished { reason: FinishReason::Stop, usage: counted },
-                            Some(Finish::Length) => End::Finished { reason: FinishReason::Length, usage: counted },
-                            Some(Finish::ContentFilter) => End::Finished { reason: FinishReason::ContentFilter, usage: counted },
-                            None => End::Failed(Fault::AnswerIncomplete),
+                            Some(Finish::Stop) => AnswerEnd::Finished { reason: FinishReason::Stop, usage: counted },
+                            Some(Finish::Length) => AnswerEnd::Finished { reason: FinishReason::Length, usage: counted },
+                            Some(Finish::ContentFilter) => AnswerEnd::Finished { reason: FinishReason::ContentFilter, usage: counted },
+                            None => AnswerEnd::Failed(Fault::AnswerIncomplete),
                         },
-                        Err(ended) => break End::Ended(ended),
+                        Err(ended) => break AnswerEnd::Ended(ended),
                     }
                 }
                 // Leaving this arm drops the stream: the provider's connection is closed or given back.
@@ -169,17 +173,17 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
         };
 
         // An answer that is not whole ends with what there is of it.
-        if !matches!(end, End::Finished { .. }) && let Some(content) = delivery.rest() {
+        if !matches!(end, AnswerEnd::Finished { .. }) && let Some(content) = delivery.rest() {
             yield number.next(sent(&mut record, &mut voice, content));
         }
         let (reason, usage) = match end {
-            End::Finished { reason, usage } => (reason, usage),
-            End::Ended(Ended::Stopped) => (FinishReason::Stopped, None),
-            End::Failed(fault) => {
+            AnswerEnd::Finished { reason, usage } => (reason, usage),
+            AnswerEnd::Ended(Ended::Stopped) => (FinishReason::Stopped, None),
+            AnswerEnd::Failed(fault) => {
                 for event in failed(&mut record, &config, fault).await { yield number.next(event); }
                 return;
             }
-            End::Ended(ended) => {
+            AnswerEnd::Ended(ended) => {
                 let fault = if ended == Ended::TimedOut { Fault::TurnTimeout } else { Fault::ServerShutdown };
                 for event in failed(&mut record, &config, fault).await { yield number.next(event); }
                 return;
@@ -219,7 +223,10 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
             FinishReason::Length => Outcome::Truncated,
             _ => Outcome::Complete,
         };
-        let promises = record.settle(outcome, word(reason), Some(usage.completion));
+        record.usage = usage;
+        record.words = count(record.answer().unicode_words());
+        record.sentences = spoken_sentences(record.answer(), language);
+        let promises = record.settle(End::of(outcome, word(reason)), Some(usage.completion));
 
         // The text is over and on its way to the history; what is still to be heard may take its time.
         let mut reason_to_close = if stopped { "stopped" } else { "complete" };
@@ -253,8 +260,8 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
         yield number.next(Event::Complete(Complete {
             finish_reason: reason.into(),
             truncated,
-            word_count: count(text.unicode_words()),
-            sentence_count: spoken_sentences(text, language),
+            word_count: record.words,
+            sentence_count: record.sentences,
             full_answer: text.to_owned(),
             session_id: question.session.to_string(),
             language: language.to_owned(),
@@ -266,10 +273,10 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
                 estimated: usage.estimated,
             }),
             duration_ms: record.elapsed_ms(),
-            first_token_ms: record.first_token_ms,
+            first_token_ms: record.first_token_ms(),
             saved,
             audio_chunks: record.audio_chunks,
-            first_audio_ms: record.first_audio_ms,
+            first_audio_ms: record.first_audio_ms(),
         }));
         yield number.next(close(reason_to_close, match reason_to_close {
             "stopped" => "The answer was stopped.",
@@ -290,12 +297,7 @@ fn sent(record: &mut super::Record, voice: &mut Option<Voice>, content: String) 
 /// Stores the partial answer and returns the events that end a turn without a whole one.
 async fn failed(record: &mut super::Record, config: &super::Config, fault: Fault) -> Vec<Event> {
     let mut events = Vec::with_capacity(3);
-    if !saved(
-        record.settle(Outcome::Failed, fault.code(), None),
-        config.save,
-    )
-    .await
-    {
+    if !saved(record.settle(End::failed(fault), None), config.save).await {
         events.push(Notice::HistoryNotSaved.into());
     }
     events.push(fault.into());

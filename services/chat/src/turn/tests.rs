@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use troika_chassis::{cache::memory::MemoryCache, lifecycle::DrainConfig};
 use troika_proto::chat::v1::{FinishReason, turn_event::Event};
+use troika_reporting::{Needs, Situation};
 
 use super::*;
 use crate::{
@@ -106,11 +107,23 @@ fn turns(limits: Limits, config: Config) -> Arc<Turns> {
         ladder: Ladder::new(&model::Config::default(), &embedder::tests::http()),
         tts: Tts::new(&peers::tts::Config::default()).unwrap(),
         flags: Flags::fixed(troika_evaluation::built_in::flags()),
-        reporter: Reporter::start(&peers::metrics::Config::default(), drain.clone()).unwrap(),
+        reporter: reporter(&drain),
+        meters: Meters::new(&troika_chassis::meters::Meters::new()),
         running: Running::default(),
         drain,
         config,
     })
+}
+
+/// Tells nobody.
+fn reporter(drain: &Drain) -> Reporter {
+    let situation = Situation::new("chat", Needs::default(), || 0);
+    Reporter::start(
+        &troika_reporting::Config::default(),
+        situation,
+        drain.clone(),
+    )
+    .unwrap()
 }
 
 fn question() -> Question {
@@ -124,7 +137,9 @@ fn question() -> Question {
 
 async fn ask(turns: &Arc<Turns>) -> Result<impl Stream<Item = Event> + Send + use<>, Error> {
     let request = RequestContext::from_extensions(&Default::default());
-    let events = turns.start(question(), request).await?;
+    let question = question();
+    let treatment = turns.treatment(&question);
+    let events = turns.start(question, treatment, request).await?;
     Ok(events.map(|event| event.event.unwrap()))
 }
 

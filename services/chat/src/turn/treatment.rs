@@ -1,14 +1,19 @@
 //! What the flags say of a turn, asked once at its start: a change meanwhile does not alter the turn. Knows
 //! which flags a turn asks, not what becomes of the answers.
 
+use std::sync::LazyLock;
+
 use troika_evaluation::{
-    built_in::{AB_TEST, METRICS, STREAMING, TTS},
+    built_in::{self, AB_TEST, METRICS, STREAMING, TTS},
     context::Visitor,
     follow::Flags,
+    snapshot::Snapshot,
 };
 use troika_proto::metrics::v1::Exposure;
 
 use crate::question::Question;
+
+static BUILT_IN: LazyLock<Snapshot> = LazyLock::new(|| Snapshot::new(0, built_in::flags()));
 
 /// How a turn is treated.
 #[derive(Clone, Debug)]
@@ -19,6 +24,8 @@ pub(crate) struct Treatment {
     pub(crate) speaks: bool,
     /// The outcome is told.
     pub(super) reports: bool,
+    /// How the answer is asked for: `query` is streamed, `answer` comes in one piece.
+    pub(super) endpoint: &'static str,
     /// What was asked, and what it said.
     pub(super) exposures: Vec<Exposure>,
 }
@@ -37,7 +44,9 @@ impl Treatment {
         let snapshot = flags.now();
         let mut exposures = Vec::with_capacity(3);
         let mut says = |key: &str| {
-            let Some(evaluation) = snapshot.evaluate(key, &visitor) else {
+            // Without a flag of that name it is as in the code.
+            let known = snapshot.evaluate(key, &visitor);
+            let Some(evaluation) = known.or_else(|| BUILT_IN.evaluate(key, &visitor)) else {
                 return false;
             };
             exposures.push(Exposure {
@@ -53,10 +62,13 @@ impl Treatment {
         if snapshot.flag(AB_TEST).is_some_and(|flag| flag.enabled) {
             says(AB_TEST);
         }
+        // Not told as an exposure: who is not reported is not compared.
+        let reports = snapshot.evaluate(METRICS, &visitor);
         Self {
             streams,
             speaks,
-            reports: flags.is_on(METRICS, &visitor),
+            reports: reports.is_none_or(|evaluation| evaluation.is_on()),
+            endpoint: if question.whole { "answer" } else { "query" },
             exposures,
         }
     }

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use http::{Uri, uri::InvalidUri};
 use tokio::time::timeout;
-use tonic::{Request, transport::Channel};
+use tonic::Request;
 use tracing::debug;
-use troika_chassis::channel::{channel, reach};
+use troika_chassis::channel::{Channel, channel, reach};
 use troika_proto::metrics::v1::{self as wire, CompareArmsRequest, metrics_client::MetricsClient};
 use troika_rollouts::evidence::{Arm, Evidence, Moments};
 

@@ -12,6 +12,9 @@ use url::Url;
 use super::{Config, SHORTEST_SECRET};
 use crate::cli::Role;
 
+/// From a role's port to that of those who run it.
+const ADMIN_OFFSET: u16 = 100;
+
 /// Long enough for a load balancer that probes every second or two to stop sending.
 const PRODUCTION_DRAIN_DELAY: Duration = Duration::from_secs(5);
 
@@ -39,6 +42,14 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     );
     for (at, role) in Role::ALL.into_iter().enumerate() {
         let listen = self::listen(config, role);
+        problems.at("admin").check(
+            listen.port() == 0 || config.admin.listen != Some(listen),
+            "listen",
+            format!(
+                "{listen} is what {} takes: it needs a port of its own",
+                dotted(role)
+            ),
+        );
         for other in &Role::ALL[..at] {
             let (section, key) = place(role);
             problems.at(section).check(
@@ -51,6 +62,20 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
             );
         }
     }
+}
+
+/// Where the process that runs `role`, and no other or as the first, shows its figures.
+pub(crate) fn admin_listen(config: &Config, role: Role) -> SocketAddr {
+    config.admin.listen.unwrap_or_else(|| {
+        let role = listen(config, role);
+        let port = match role.port() {
+            0 => 0,
+            port => port
+                .checked_add(ADMIN_OFFSET)
+                .unwrap_or_else(|| port - ADMIN_OFFSET),
+        };
+        SocketAddr::new(role.ip(), port)
+    })
 }
 
 /// Where a role listens.
@@ -84,7 +109,9 @@ pub(crate) fn bound(config: &mut Config, role: Role, listen: SocketAddr) {
 fn callers(config: &mut Config, role: Role) -> Vec<&mut Url> {
     match role {
         Role::Metrics => vec![
+            &mut config.gateway.metrics,
             &mut config.chat.metrics.address,
+            &mut config.tts.metrics.address,
             &mut config.flags.metrics.address,
         ],
         Role::Flags => vec![

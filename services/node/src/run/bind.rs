@@ -1,4 +1,4 @@
-//! Takes the roles' addresses, and says what to change when one is not to be had. It must not know what
+//! Takes the addresses of the roles and of those who run them, and says what to change when one is not to be had. It must not know what
 //! is served there.
 
 use std::{io, net::SocketAddr};
@@ -16,6 +16,29 @@ use crate::{
 /// # Errors
 /// When it is taken, not of this machine, or not allowed.
 pub(super) async fn bind(role: Role, address: SocketAddr) -> Result<TcpListener, Failure> {
+    let variable = match role {
+        Role::Gateway => "PORT=0".to_owned(),
+        _ => format!("TROIKA_{}__LISTEN=127.0.0.1:0", role.name().to_uppercase()),
+    };
+    let who = format!("the {} role", role.name());
+    take(&who, address, &variable, &rules::dotted(role)).await
+}
+
+/// Binds the address of those who run this process.
+///
+/// # Errors
+/// When it is taken, not of this machine, or not allowed.
+pub(super) async fn bind_admin(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let variable = "TROIKA_ADMIN__LISTEN=127.0.0.1:0";
+    take("the admin port", address, variable, "admin.listen").await
+}
+
+async fn take(
+    who: &str,
+    address: SocketAddr,
+    variable: &str,
+    setting: &str,
+) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         let port = address.port();
         let problem = match error.kind() {
@@ -30,17 +53,8 @@ pub(super) async fn bind(role: Role, address: SocketAddr) -> Result<TcpListener,
             }
             _ => format!("{address} cannot be listened on: {error}"),
         };
-        let variable = match role {
-            Role::Gateway => "PORT=0".to_owned(),
-            _ => format!("TROIKA_{}__LISTEN=127.0.0.1:0", role.name().to_uppercase()),
-        };
-        Failure::new(
-            Exit::Failed,
-            format!("the {} role cannot start: {problem}", role.name()),
-        )
-        .with_detail(format!(
-            "set another address with {variable} or {} in troika.toml (port 0 takes a free one)",
-            rules::dotted(role)
+        Failure::new(Exit::Failed, format!("{who} cannot start: {problem}")).with_detail(format!(
+            "set another address with {variable} or {setting} in troika.toml (port 0 takes a free one)"
         ))
     })
 }
@@ -67,6 +81,17 @@ mod tests {
             );
             assert_eq!(failure.exit(), Exit::Failed);
         }
+    }
+
+    #[tokio::test]
+    async fn an_admin_port_that_is_taken_is_named_too() {
+        let held = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let failure = bind_admin(held.local_addr().unwrap()).await.unwrap_err();
+        let text = failure.lines().collect::<Vec<_>>().join("\n");
+        assert!(
+            text.contains("the admin port cannot start") && text.contains("TROIKA_ADMIN__LISTEN="),
+            "{text}"
+        );
     }
 
     #[tokio::test]

@@ -24,6 +24,7 @@ pub(super) struct Report {
     pub(super) tts: Option<Tts>,
     pub(super) flags: Option<String>,
     pub(super) metrics: Option<String>,
+    pub(super) admin: Option<String>,
 }
 
 /// The speech role and who speaks there.
@@ -76,6 +77,7 @@ impl Report {
             tts: runs(Role::Tts).then(|| Tts::new(config, &voice)),
             flags: runs(Role::Flags).then(|| http(config.flags.listen)),
             metrics: runs(Role::Metrics).then(|| http(config.metrics.listen)),
+            admin: config.admin.listen.map(http),
         }
     }
 
@@ -117,6 +119,9 @@ impl Report {
         }
         if let Some(metrics) = &self.metrics {
             add("metrics", metrics);
+        }
+        if let Some(admin) = &self.admin {
+            add("admin", admin);
         }
         line
     }
@@ -210,6 +215,7 @@ mod tests {
             tts: None,
             flags: None,
             metrics: None,
+            admin: config.admin.listen.map(http),
         }
         .line()
     }
@@ -274,6 +280,16 @@ mod tests {
         config.mongodb.database = None;
         config.mongodb.uri = Secret::from("mongodb://a.internal");
         assert!(line(&config, true, false).contains("store=mongodb(a.internal/troika)"));
+    }
+
+    #[test]
+    fn the_port_of_those_who_run_it_stands_at_the_end() {
+        let mut config = Config::default();
+        config.admin.listen = Some(SocketAddr::from(([0, 0, 0, 0], 5100)));
+        assert_eq!(
+            line(&config, false, true),
+            "ready  gateway=http://127.0.0.1:5000 admin=http://127.0.0.1:5100"
+        );
     }
 
     #[test]

@@ -176,7 +176,10 @@ async fn the_same_question_is_answered_from_the_cache_until_the_knowledge_change
             .retrieve(BOT, "  how are  REFUNDS made? ")
             .await
             .unwrap(),
-        first
+        Retrieved {
+            cached: true,
+            ..first
+        }
     );
     assert_eq!(memory.0.lock().unwrap().len(), 1);
     shelf.put(BOT, "Refunds are made to the card.", None);

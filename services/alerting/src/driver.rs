@@ -1,0 +1,236 @@
+//! Drives the judgement, and delivers what it says: each receiver at its own pace, so that one that hangs delays neither the
+//! others nor the next look.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{info, warn};
+use troika_chassis::outbound::{RetryConfig, backoff};
+
+use crate::{
+    config::Config,
+    message::Message,
+    receivers::Receiver,
+    rule::{Readings, Rule},
+    state::{Notice, State},
+};
+
+/// Notices that wait for one receiver; older ones are counted alone.
+const WAITING: usize = 200;
+/// The time over which messages are limited.
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// What became of a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// Whose.
+    pub receiver: &'static str,
+    /// Why it did not arrive.
+    pub problem: Option<String>,
+}
+
+/// Alerts and who is told. Cloning shares all of it; the last clone ends the deliveries.
+#[derive(Clone)]
+pub struct Alerting {
+    repeat: Duration,
+    rules: Arc<BTreeMap<String, Rule>>,
+    state: Arc<Mutex<State>>,
+    receivers: Arc<Vec<Told>>,
+}
+
+/// A receiver, what waits for it, and the task that delivers.
+struct Told {
+    receiver: Receiver,
+    post: Arc<Post>,
+    _delivering: AbortOnDropHandle<()>,
+}
+
+/// What waits for a receiver.
+#[derive(Default)]
+struct Post {
+    waiting: Mutex<(VecDeque<Notice>, usize)>,
+    filled: Notify,
+}
+
+impl std::fmt::Debug for Alerting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Alerting")
+            .field("rules", &self.rules.len())
+            .field("receivers", &self.receivers.len())
+            .finish()
+    }
+}
+
+impl Alerting {
+    /// With the rules and receivers of a configuration. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Why a receiver cannot be used.
+    pub fn new(config: &Config) -> Result<Self, String> {
+        let receivers = Receiver::all(config)?.into_iter().map(|receiver| {
+            let post = Arc::new(Post::default());
+            let delivering = deliver(receiver.clone(), Arc::clone(&post), config.max_messages);
+            Told {
+                receiver,
+                post,
+                _delivering: AbortOnDropHandle::new(tokio::spawn(delivering)),
+            }
+        });
+        Ok(Self {
+            repeat: config.repeat,
+            rules: Arc::new(config.rules()),
+            receivers: Arc::new(receivers.collect()),
+            state: Arc::default(),
+        })
+    }
+
+    /// The rules in force, by name.
+    pub fn rules(&self) -> &BTreeMap<String, Rule> {
+        &self.rules
+    }
+
+    /// What is known of alerts now, to be read or stored.
+    pub fn state(&self) -> State {
+        self.lock().clone()
+    }
+
+    /// Takes over what another process knew, or this one before it was started anew.
+    pub fn take_over(&self, state: State) {
+        self.lock().take_over(state);
+    }
+
+    /// Changes what is known, such as by a silence.
+    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.lock())
+    }
+
+    /// Looks at every rule, and has told what is new. At most one process at a time should.
+    pub fn look(&self, readings: &impl Readings, now: SystemTime) {
+        let notices = self.lock().step(&self.rules, readings, self.repeat, now);
+        for notice in &notices {
+            info!(alert = notice.name, severity = notice.severity.name(), news = ?notice.news, value = notice.value, "an alert");
+        }
+        for told in self.receivers.iter() {
+            let of_interest = notices
+                .iter()
+                .filter(|notice| notice.severity >= told.receiver.min_severity);
+            told.post.put(of_interest.cloned());
+        }
+    }
+
+    /// How many alerts fire.
+    pub fn firing(&self) -> usize {
+        let state = self.lock();
+        let alerts = state.alerts().values();
+        alerts
+            .filter(|alert| alert.phase == crate::state::Phase::Firing)
+            .count()
+    }
+
+    /// Names of all receivers.
+    pub fn receivers(&self) -> impl Iterator<Item = &'static str> {
+        self.receivers.iter().map(|told| told.receiver.name)
+    }
+
+    /// Sends a test to one receiver, or with an empty name to all at once; what became of each. Takes as long as the slowest.
+    pub async fn test(&self, receiver: &str) -> Vec<Tested> {
+        let wanted = self
+            .receivers
+            .iter()
+            .filter(|told| receiver.is_empty() || told.receiver.name == receiver);
+        let mut tests = Vec::new();
+        for told in wanted {
+            let receiver = told.receiver.clone();
+            tests.push(tokio::spawn(async move {
+                Tested {
+                    receiver: receiver.name,
+                    problem: receiver.send(&Message::Test).await.err(),
+                }
+            }));
+        }
+        let mut tested = Vec::new();
+        for test in tests {
+            // A panic is in the log.
+            tested.extend(test.await.ok());
+        }
+        tested
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Post {
+    fn put(&self, notices: impl Iterator<Item = Notice>) {
+        let mut waiting = self.lock();
+        let (queue, held_back) = &mut *waiting;
+        queue.extend(notices);
+        while queue.len() > WAITING {
+            queue.pop_front();
+            *held_back += 1;
+        }
+        if !queue.is_empty() {
+            self.filled.notify_one();
+        }
+    }
+
+    fn take(&self) -> (Vec<Notice>, usize) {
+        let mut waiting = self.lock();
+        let (queue, held_back) = &mut *waiting;
+        (queue.drain(..).collect(), std::mem::take(held_back))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (VecDeque<Notice>, usize)> {
+        // Nothing panics while it holds the lock.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Delivers what waits, all of it in one message, within the limit of an hour. Never returns.
+async fn deliver(receiver: Receiver, post: Arc<Post>, max_messages: u32) {
+    let retries = RetryConfig {
+        attempts: 5,
+        min_delay: Duration::from_secs(1),
+        max_delay: Duration::from_secs(60),
+    };
+    let mut sent: VecDeque<Instant> = VecDeque::new();
+    loop {
+        post.filled.notified().await;
+        while sent.front().is_some_and(|at| at.elapsed() >= HOUR) {
+            sent.pop_front();
+        }
+        if sent.len() >= max_messages as usize
+            && let Some(first) = sent.pop_front()
+        {
+            // What comes meanwhile goes out together.
+            tokio::time::sleep_until(first + HOUR).await;
+        }
+        let (notices, held_back) = post.take();
+        if notices.is_empty() {
+            continue;
+        }
+        let message = Message::News { notices, held_back };
+        let mut waits = backoff(&retries);
+        sent.push_back(Instant::now());
+        while let Err(problem) = receiver.send(&message).await {
+            let again = waits.next();
+            warn!(
+                receiver = receiver.name,
+                problem,
+                ?again,
+                "an alert could not be delivered"
+            );
+            match again {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => break,
+            }
+        }
+    }
+}

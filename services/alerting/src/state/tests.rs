@@ -1,0 +1,187 @@
+//! See `../state.rs`.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::rule::{Figure, Window};
+
+/// Shows one value for everything.
+struct Shows(Option<f64>);
+
+impl Readings for Shows {
+    fn read(&self, _: Figure, _: Window) -> Option<Reading> {
+        self.0.map(|value| Reading { value, turns: 100 })
+    }
+}
+
+const REPEAT: Duration = Duration::from_secs(3600);
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
+}
+
+/// Above 10 for a minute it fires, below for two minutes it is over.
+fn rules() -> BTreeMap<String, Rule> {
+    let mut rules = crate::rule::built_in();
+    let mut rule = rules.remove("errors").unwrap();
+    rule.threshold = 10.0;
+    rule.hold = Duration::from_secs(60);
+    rule.keep = Duration::from_secs(120);
+    BTreeMap::from([("errors".to_owned(), rule)])
+}
+
+/// One look a second, with a value of each; what was told, with the second.
+fn looks(
+    state: &mut State,
+    from: u64,
+    values: impl IntoIterator<Item = Option<f64>>,
+) -> Vec<(u64, News)> {
+    let rules = rules();
+    let mut told = Vec::new();
+    for (second, value) in (from..).zip(values) {
+        for notice in state.step(&rules, &Shows(value), REPEAT, at(second)) {
+            told.push((second, notice.news));
+        }
+    }
+    told
+}
+
+fn bad(seconds: usize) -> Vec<Option<f64>> {
+    vec![Some(50.0); seconds]
+}
+
+fn well(seconds: usize) -> Vec<Option<f64>> {
+    vec![Some(1.0); seconds]
+}
+
+#[test]
+fn it_fires_after_its_time_once_and_is_over_after_its_time_once() {
+    let mut state = State::default();
+    assert_eq!(looks(&mut state, 0, bad(300)), [(60, News::Firing)]);
+    assert_eq!(looks(&mut state, 300, well(300)), [(420, News::Resolved)]);
+    assert_eq!(state.alerts()["errors"].phase, Phase::Resolved);
+    assert_eq!(looks(&mut state, 600, bad(300)), [(660, News::Firing)]);
+}
+
+#[test]
+fn a_blip_is_told_nobody_and_flapping_is_one_alert() {
+    let mut state = State::default();
+    assert_eq!(looks(&mut state, 0, bad(59)), []);
+    assert_eq!(looks(&mut state, 59, well(10)), []);
+    assert!(state.alerts().is_empty());
+    let flapping = (0..20).flat_map(|_| bad(70).into_iter().chain(well(50)));
+    let flapping: Vec<_> = flapping.collect();
+    assert_eq!(looks(&mut state, 100, flapping), [(160, News::Firing)]);
+}
+
+#[test]
+fn what_cannot_be_measured_changes_nothing() {
+    let mut state = State::default();
+    looks(&mut state, 0, bad(61));
+    assert_eq!(looks(&mut state, 61, vec![None; 1000]), []);
+    assert_eq!(state.alerts()["errors"].phase, Phase::Firing);
+}
+
+#[test]
+fn while_it_fires_people_are_reminded() {
+    let mut state = State::default();
+    let told = looks(&mut state, 0, bad(2 * 3600 + 100));
+    assert_eq!(
+        told,
+        [
+            (60, News::Firing),
+            (3660, News::StillFiring),
+            (7260, News::StillFiring)
+        ]
+    );
+}
+
+#[test]
+fn silence_keeps_it_from_being_told_and_afterwards_it_is() {
+    let mut state = State::default();
+    let silence = |id: &str, alert: &str, until| Silence {
+        id: id.to_owned(),
+        alert: alert.to_owned(),
+        until: at(until),
+        author: "ops".to_owned(),
+        reason: String::new(),
+    };
+    assert!(state.silence(silence("a", "errors", 200)));
+    assert!(state.silence(silence("b", "another", 10_000)));
+    assert_eq!(looks(&mut state, 0, bad(300)), [(200, News::Firing)]);
+    assert!(state.silence(silence("c", "", 10_000)));
+    assert_eq!(looks(&mut state, 300, well(300)), []);
+    assert!(state.lift("c") && !state.lift("c"));
+    assert_eq!(looks(&mut state, 600, well(1)), [(600, News::Resolved)]);
+}
+
+#[test]
+fn who_takes_over_tells_nobody_twice() {
+    let mut state = State::default();
+    looks(&mut state, 0, bad(100));
+    let stored = serde_json::to_string(&state).unwrap();
+    let mut other = State::default();
+    other.take_over(serde_json::from_str(&stored).unwrap());
+    assert_eq!(other, state);
+    assert_eq!(looks(&mut other, 100, bad(300)), []);
+    assert_eq!(looks(&mut other, 400, well(200)), [(520, News::Resolved)]);
+}
+
+#[test]
+fn every_built_in_rule_can_fire_and_can_be_over() {
+    let rules = crate::rule::built_in();
+    let mut state = State::default();
+    let mut told = BTreeMap::<String, Vec<News>>::new();
+    for second in 0..4000 {
+        // Below is worse where fewer is.
+        let value = if second < 2000 { 1e6 } else { 0.0 };
+        for (name, rule) in &rules {
+            let below = rule.comparison == crate::rule::Comparison::Below;
+            let value = if below { 1e6 - value } else { value };
+            let one = BTreeMap::from([(name.clone(), rule.clone())]);
+            let mut single = State::default();
+            single
+                .alerts
+                .extend(state.alerts.remove(name).map(|alert| (name.clone(), alert)));
+            for notice in single.step(&one, &Shows(Some(value)), REPEAT, at(second)) {
+                told.entry(notice.name).or_default().push(notice.news);
+            }
+            state.alerts.append(&mut single.alerts);
+        }
+    }
+    for name in rules.keys() {
+        assert_eq!(told[name], [News::Firing, News::Resolved], "{name}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn it_never_fires_early_and_resolves_only_what_fired(
+        values in prop::collection::vec((any::<bool>(), 1_u64..200), 1..60)
+    ) {
+        let mut state = State::default();
+        let values: Vec<Option<f64>> = values
+            .into_iter()
+            .flat_map(|(is_bad, seconds)| vec![Some(if is_bad { 50.0 } else { 1.0 }); seconds as usize])
+            .collect();
+        let told = looks(&mut state, 0, values.clone());
+        let mut firing = false;
+        for (second, news) in told {
+            match news {
+                News::Firing => {
+                    prop_assert!(!firing);
+                    firing = true;
+                    let before = &values[second as usize - 60..=second as usize];
+                    prop_assert!(before.iter().all(|value| *value == Some(50.0)));
+                }
+                News::StillFiring => prop_assert!(firing),
+                News::Resolved => {
+                    prop_assert!(firing);
+                    firing = false;
+                    let before = &values[second as usize - 120..=second as usize];
+                    prop_assert!(before.iter().all(|value| *value == Some(1.0)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The role's heartbeat: each second it closes what was told, looks at the system's health, gives the second to the store, and
+//! hears what other replicas were told. A store that is away or hangs stops none of the rest.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{info, warn};
+use troika_chassis::lifecycle::{Drain, Hold};
+
+use crate::{
+    config::Config,
+    delta::{Delta, Part, Resolution, read, written},
+    health::{Health, Report, Seen},
+    ledger::{Ledger, Span, micros},
+    moment::{HOUR, hour, minute, second},
+    outbox::Outbox,
+    store::{DELTAS_KEPT, Store, StoreError, StoredDelta},
+};
+
+/// Time between two beats.
+const BEAT: Duration = Duration::from_secs(1);
+/// How far back deltas of other replicas are looked for: as far as clocks and slow writes may put them.
+const LOOK_BACK: u64 = 30;
+/// Time between two sweeps.
+const SWEEP: Duration = Duration::from_secs(10 * 60);
+/// How long a process that leaves may take for its last seconds.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The note of the last reset.
+const EPOCH: &str = "epoch";
+
+/// What all parts of the role share.
+pub(crate) struct Kept {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<dyn Store>,
+    ledger: Mutex<Ledger>,
+    health: Mutex<Health>,
+    outbox: Mutex<Outbox>,
+    filled: Notify,
+    /// Whether the store took the last second.
+    stored: watch::Sender<bool>,
+}
+
+impl Kept {
+    pub(crate) fn new(config: Config, store: Arc<dyn Store>, replica: String) -> Self {
+        let now = SystemTime::now();
+        Self {
+            ledger: Mutex::new(Ledger::new(&config, replica, now)),
+            health: Mutex::new(Health::new(config.health.clone(), now)),
+            outbox: Mutex::default(),
+            filled: Notify::new(),
+            stored: watch::Sender::new(true),
+            config,
+            store,
+        }
+    }
+
+    /// Everything that is known. Held for microseconds.
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
+    }
+
+    /// As health was found last.
+    pub(crate) fn health(&self) -> Report {
+        lock(&self.health).report().clone()
+    }
+
+    /// Whether the store took the last second.
+    pub(crate) fn is_stored(&self) -> bool {
+        *self.stored.borrow()
+    }
+
+    /// Begins all counting anew, here and in all replicas.
+    pub(crate) async fn reset(&self, now: SystemTime) -> Result<(), StoreError> {
+        let epoch = micros(now);
+        self.store.note(EPOCH, written(&epoch)).await?;
+        self.ledger().reset(epoch);
+        Ok(())
+    }
+
+    /// Takes in what was stored before this process began. A file of this process must be asked before the first beat: its
+    /// rollups are continued.
+    pub(crate) async fn restore(&self) -> Result<(), StoreError> {
+        let now = SystemTime::now();
+        let at = second(now);
+        let epoch = self.store.noted(EPOCH).await?.and_then(|data| read(&data));
+        if epoch.is_none() {
+            // The first of all replicas says when counting began.
+            let epoch = self.ledger().epoch();
+            self.store.note(EPOCH, written(&epoch)).await?;
+        }
+        let deltas = self
+            .store
+            .deltas(at.saturating_sub(DELTAS_KEPT.as_secs()))
+            .await?;
+        let mut rollups = Vec::new();
+        for part in Part::all() {
+            let life = epoch.unwrap_or(0);
+            for (resolution, from, to) in [
+                (
+                    Resolution::Minute,
+                    minute(at).saturating_sub(HOUR),
+                    u64::MAX,
+                ),
+                (Resolution::Hour, hour(at), u64::MAX),
+                (Resolution::Life, life, life + 1),
+            ] {
+                let from = match part {
+                    // Rollouts are judged by two days.
+                    Part::Arms => at.saturating_sub(48 * HOUR),
+                    _ => from,
+                };
+                if part == Part::Arms && resolution != Resolution::Minute {
+                    continue;
+                }
+                rollups.extend(self.store.rollups(resolution, part, from, to).await?);
+            }
+        }
+        let deltas = deltas
+            .iter()
+            .filter_map(|delta| read(&delta.data))
+            .collect();
+        let mut ledger = self.ledger();
+        ledger.restore(epoch, rollups, deltas, now);
+        lock(&self.outbox).renew(ledger.epoch());
+        Ok(())
+    }
+
+    /// Closes a second.
+    fn beat(&self, hold: &mut Option<Hold>, drain: &Drain) {
+        let now = SystemTime::now();
+        let mut ledger = self.ledger();
+        let beat = ledger.beat(now);
+        self.look(&ledger, now);
+        drop(ledger);
+        // Alone, that sources live is worth no write.
+        if self.store.is_shared() || !beat.delta.is_quiet() {
+            if !beat.delta.is_quiet() {
+                hold.get_or_insert_with(|| drain.hold("figures to be stored"));
+            }
+            lock(&self.outbox).put(beat, self.config.max_values);
+            self.filled.notify_one();
+        }
+    }
+
+    fn look(&self, ledger: &Ledger, now: SystemTime) {
+        let span = Span::Seconds(self.config.health.window.as_secs());
+        let total = ledger.total(span, now);
+        let seen = Seen {
+            figures: &total.figures,
+            sources: ledger
+                .sources(now)
+                .iter()
+                .map(|heard| &heard.state)
+                .collect(),
+            store: self.store.is_shared().then(|| self.is_stored()),
+        };
+        let mut health = lock(&self.health);
+        let before = health.report().status;
+        health.look(&seen, now);
+        let status = health.report().status;
+        if status != before {
+            let issues = health
+                .report()
+                .checks
+                .iter()
+                .filter_map(|check| check.issue.as_deref());
+            let issues = issues.collect::<Vec<_>>().join(" ");
+            info!(?before, ?status, issues, "the system's health changed");
+        }
+    }
+
+    /// Stores what waits. What cannot be stored waits on.
+    async fn store(&self) {
+        let waiting = lock(&self.outbox).take();
+        if waiting.is_empty() {
+            return;
+        }
+        let (rollups, mut deltas) = waiting.into_parts();
+        let mut unstored = rollups;
+        while let Some(delta) = deltas.front() {
+            let stored = StoredDelta {
+                replica: delta.replica.clone(),
+                number: delta.number,
+                at: delta.at,
+                data: written(delta),
+            };
+            let outcome = self.store.write(unstored.clone(), stored).await;
+            self.tell(outcome.as_ref().err());
+            if outcome.is_err() {
+                lock(&self.outbox).put_back(Outbox::from_parts(unstored, deltas));
+                return;
+            }
+            unstored.clear();
+            deltas.pop_front();
+        }
+    }
+
+    /// Hears what other replicas were told, and of resets.
+    async fn listen(&self) {
+        if !self.store.is_shared() {
+            return;
+        }
+        let now = SystemTime::now();
+        let since = second(now).saturating_sub(LOOK_BACK);
+        let heard = async {
+            let epoch = self.store.noted(EPOCH).await?;
+            Ok::<_, StoreError>((epoch, self.store.deltas(since).await?))
+        };
+        match heard.await {
+            Ok((epoch, mut deltas)) => {
+                deltas.sort_by_key(|delta| delta.number);
+                let mut ledger = self.ledger();
+                if let Some(epoch) = epoch.and_then(|data| read(&data)) {
+                    ledger.reset(epoch);
+                }
+                for delta in deltas {
+                    if ledger.knows(&delta.replica, delta.number) {
+                        continue;
+                    }
+                    if let Some(delta) = read::<Delta>(&delta.data) {
+                        ledger.learn(delta, now);
+                    }
+                }
+            }
+            Err(error) => self.tell(Some(&error)),
+        }
+    }
+
+    fn tell(&self, error: Option<&StoreError>) {
+        let stored = error.is_none();
+        let changed = self
+            .stored
+            .send_if_modified(|was| std::mem::replace(was, stored) != stored);
+        if !changed {
+            return;
+        }
+        match error {
+            Some(error) => warn!(
+                error = error as &dyn std::error::Error,
+                "figures cannot be stored: they wait"
+            ),
+            None => info!("figures are stored again"),
+        }
+    }
+}
+
+/// The running heartbeat; it ends when this is dropped.
+pub(crate) struct Keeper {
+    _beating: AbortOnDropHandle<()>,
+    _storing: AbortOnDropHandle<()>,
+}
+
+impl Keeper {
+    /// Begins to beat. A shared store is asked for what it has until it gives it; what is told meanwhile counts. Must be
+    /// called inside a tokio runtime.
+    pub(crate) fn start(kept: Arc<Kept>, drain: Drain) -> Self {
+        let beating = Arc::clone(&kept);
+        let hold = Arc::new(Mutex::new(None));
+        let held = Arc::clone(&hold);
+        let leaving = drain.clone();
+        let beating = async move {
+            let mut ticks = interval(BEAT);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                beating.beat(&mut lock(&held), &leaving);
+            }
+        };
+        let storing = async move {
+            while kept.store.is_shared()
+                && let Err(error) = kept.restore().await
+            {
+                kept.tell(Some(&error));
+                tokio::time::sleep(BEAT).await;
+            }
+            let mut sweeps = interval(SWEEP);
+            loop {
+                tokio::select! {
+                    () = kept.filled.notified() => {
+                        kept.store().await;
+                        if lock(&kept.outbox).is_empty() {
+                            lock(&hold).take();
+                        } else if drain.draining() {
+                            // One second more, then what is left is given up.
+                            drop(timeout(PATIENCE, kept.store()).await);
+                            lock(&hold).take();
+                        }
+                        kept.listen().await;
+                    }
+                    _ = sweeps.tick() => {
+                        let swept = kept.store.sweep(second(SystemTime::now())).await;
+                        kept.tell(swept.as_ref().err());
+                    }
+                }
+            }
+        };
+        Self {
+            _beating: AbortOnDropHandle::new(tokio::spawn(beating)),
+            _storing: AbortOnDropHandle::new(tokio::spawn(storing)),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds a lock.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,294 @@
+//! MongoDB as the store: collections `metricsdeltas`, `metricsrollups`, `metricsnotes` and `leases`. Contents lie in one binary
+//! field beside those that are searched for; a TTL index lets go of what was kept for its time.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use bson::{Binary, DateTime, Document, doc, spec::BinarySubtype};
+use futures::{TryStreamExt as _, future::try_join_all};
+use mongodb::{
+    Collection, IndexModel,
+    error::{Error, ErrorKind, WriteFailure},
+    options::IndexOptions,
+};
+use tokio::sync::OnceCell;
+use troika_chassis::{mongo::Mongo, outbound::CallError};
+
+use super::{DELTAS_KEPT, Store, StoreError, StoredDelta};
+use crate::{
+    delta::{Part, Resolution, Rollup},
+    moment::time,
+};
+
+const DELTAS: &str = "metricsdeltas";
+const ROLLUPS: &str = "metricsrollups";
+const NOTES: &str = "metricsnotes";
+const LEASES: &str = "leases";
+/// The server's code for a key that a unique index holds already.
+const DUPLICATE_KEY: i32 = 11_000;
+
+/// All in a MongoDB database. Clones share the connection.
+#[derive(Clone)]
+pub struct MongoStore {
+    mongo: Mongo,
+    /// Set once the indexes are there.
+    indexed: Arc<OnceCell<()>>,
+}
+
+impl std::fmt::Debug for MongoStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MongoStore").finish_non_exhaustive()
+    }
+}
+
+impl MongoStore {
+    /// A store over a connection; asks nothing of the server yet.
+    pub fn new(mongo: Mongo) -> Self {
+        Self {
+            mongo,
+            indexed: Arc::default(),
+        }
+    }
+
+    fn collection(&self, name: &str) -> Collection<Document> {
+        self.mongo.db.collection(name)
+    }
+
+    async fn run<T>(
+        &self,
+        call: impl Future<Output = mongodb::error::Result<T>>,
+    ) -> Result<T, StoreError> {
+        self.mongo.run(call).await.map_err(unavailable)
+    }
+
+    async fn find(
+        &self,
+        collection: &str,
+        filter: Document,
+        sort: Document,
+    ) -> Result<Vec<Document>, StoreError> {
+        let collection = self.collection(collection);
+        self.run(async {
+            collection
+                .find(filter)
+                .sort(sort)
+                .await?
+                .try_collect()
+                .await
+        })
+        .await
+    }
+
+    async fn replace(&self, collection: &str, document: Document) -> Result<(), StoreError> {
+        let same = doc! { "_id": document.get("_id") };
+        let collection = self.collection(collection);
+        self.run(async {
+            let replacing = collection.replace_one(same, document).upsert(true);
+            replacing.await.map(drop)
+        })
+        .await
+    }
+
+    /// Makes the indexes, once: before the first write.
+    async fn index(&self) -> Result<(), StoreError> {
+        self.indexed
+            .get_or_try_init(|| async {
+                let at_once = IndexOptions::builder().expire_after(Duration::ZERO).build();
+                let ttl = IndexModel::builder()
+                    .keys(doc! { "expires": 1 })
+                    .options(at_once)
+                    .build();
+                let times = IndexModel::builder()
+                    .keys(doc! { "resolution": 1, "part": 1, "at": 1 })
+                    .build();
+                let closed = IndexModel::builder().keys(doc! { "at": 1 }).build();
+                let (rollups, deltas) = (self.collection(ROLLUPS), self.collection(DELTAS));
+                self.run(async {
+                    rollups.create_indexes([ttl.clone(), times]).await?;
+                    deltas.create_indexes([ttl, closed]).await
+                })
+                .await
+                .map(drop)
+            })
+            .await
+            .copied()
+    }
+}
+
+#[async_trait]
+impl Store for MongoStore {
+    async fn write(&self, rollups: Vec<Rollup>, delta: StoredDelta) -> Result<(), StoreError> {
+        self.index().await?;
+        let kept = rollups.into_iter().map(|rollup| {
+            let (resolution, part) = (rollup.resolution.name(), rollup.part.name());
+            let (at, replica) = (rollup.at, &rollup.replica);
+            let mut document = doc! {
+                "_id": format!("{resolution}/{part}/{at}/{replica}"),
+                "resolution": resolution,
+                "part": part,
+                "at": number(at),
+                "replica": replica,
+                "number": number(rollup.number),
+                "data": binary(rollup.data),
+            };
+            if let Some(kept) = rollup.resolution.kept() {
+                document.insert("expires", DateTime::from_system_time(time(at) + kept));
+            }
+            self.replace(ROLLUPS, document)
+        });
+        try_join_all(kept).await?;
+        let expires = DateTime::from_system_time(time(delta.at) + DELTAS_KEPT);
+        self.replace(
+            DELTAS,
+            doc! {
+                "_id": format!("{}/{}", delta.replica, delta.number),
+                "replica": delta.replica,
+                "number": number(delta.number),
+                "at": number(delta.at),
+                "data": binary(delta.data),
+                "expires": expires,
+            },
+        )
+        .await
+    }
+
+    async fn deltas(&self, since: u64) -> Result<Vec<StoredDelta>, StoreError> {
+        let filter = doc! { "at": { "$gte": number(since) } };
+        let found = self.find(DELTAS, filter, doc! { "at": 1 }).await?;
+        let read = |mut document: Document| {
+            Some(StoredDelta {
+                replica: document.get_str("replica").ok()?.to_owned(),
+                number: unsigned(&document, "number")?,
+                at: unsigned(&document, "at")?,
+                data: bytes(&mut document)?,
+            })
+        };
+        Ok(found.into_iter().filter_map(read).collect())
+    }
+
+    async fn rollups(
+        &self,
+        resolution: Resolution,
+        part: Part,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<Rollup>, StoreError> {
+        let filter = doc! {
+            "resolution": resolution.name(),
+            "part": part.name(),
+            "at": { "$gte": number(from), "$lt": number(to) },
+        };
+        let found = self.find(ROLLUPS, filter, doc! { "at": 1 }).await?;
+        let read = |mut document: Document| {
+            Some(Rollup {
+                resolution,
+                part,
+                at: unsigned(&document, "at")?,
+                replica: document.get_str("replica").ok()?.to_owned(),
+                number: unsigned(&document, "number")?,
+                data: bytes(&mut document)?,
+            })
+        };
+        Ok(found.into_iter().filter_map(read).collect())
+    }
+
+    async fn noted(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.find(NOTES, doc! { "_id": key }, doc! {}).await?;
+        Ok(found
+            .into_iter()
+            .next()
+            .and_then(|mut note| bytes(&mut note)))
+    }
+
+    async fn note(&self, key: &str, data: Vec<u8>) -> Result<(), StoreError> {
+        self.replace(NOTES, doc! { "_id": key, "data": binary(data) })
+            .await
+    }
+
+    async fn lease(&self, name: &str, holder: &str, time: Duration) -> Result<bool, StoreError> {
+        let now = SystemTime::now();
+        let until = DateTime::from_system_time(now + time);
+        let now = DateTime::from_system_time(now);
+        let leases = self.collection(LEASES);
+        let free = doc! {
+            "_id": name,
+            "$or": [{ "holder": holder }, { "until": { "$lt": now } }],
+        };
+        let taken = doc! { "$set": { "holder": holder, "until": until } };
+        let updated = self
+            .run(async { leases.update_one(free, taken).await })
+            .await?;
+        if updated.matched_count > 0 {
+            return Ok(true);
+        }
+        // Nobody had it ever, or somebody has it: the identity tells which.
+        let first = doc! { "_id": name, "holder": holder, "until": until };
+        match self
+            .mongo
+            .run(async { leases.insert_one(first).await })
+            .await
+        {
+            Ok(_) => Ok(true),
+            Err(CallError::Failed(error)) if is_duplicate(&error) => Ok(false),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    async fn sweep(&self, _: u64) -> Result<(), StoreError> {
+        // The server does it, by `expires`.
+        Ok(())
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+/// Times and numbers stay far below the sign.
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn unsigned(document: &Document, field: &str) -> Option<u64> {
+    document.get_i64(field).ok()?.try_into().ok()
+}
+
+fn binary(bytes: Vec<u8>) -> Binary {
+    Binary {
+        subtype: BinarySubtype::Generic,
+        bytes,
+    }
+}
+
+fn bytes(document: &mut Document) -> Option<Vec<u8>> {
+    match document.remove("data") {
+        Some(bson::Bson::Binary(data)) => Some(data.bytes),
+        _ => None,
+    }
+}
+
+fn is_duplicate(error: &Error) -> bool {
+    matches!(
+        &*error.kind,
+        ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == DUPLICATE_KEY
+    )
+}
+
+/// The driver's words without what the documents hold.
+fn unavailable(error: CallError<Error>) -> StoreError {
+    StoreError::of(match error {
+        CallError::Open { .. } => {
+            "MongoDB failed too often and is left alone for a while".to_owned()
+        }
+        CallError::TimedOut(limit) => format!("MongoDB did not answer within {limit:?}"),
+        CallError::Failed(error) => match &*error.kind {
+            ErrorKind::Write(WriteFailure::WriteError(write)) => {
+                format!("MongoDB refused with error {}", write.code)
+            }
+            kind => format!("MongoDB could not do it: {kind}"),
+        },
+    })
+}
