@@ -111,8 +111,13 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
     let flags_channel = channel_to("flags", &config.flags, &config)?;
     let kept = deps.data_dir.join(KEPT_FLAGS);
     let known = Flags::follow(flags_channel.clone(), kept);
-    let outcomes = outcome::Outcomes::new(&config.metrics, known.clone(), deps.drain.clone())
-        .map_err(|problem| unusable("metrics", &config.metrics, &problem))?;
+    let outcomes = outcome::Outcomes::new(
+        &config.metrics,
+        known.clone(),
+        &deps.meters,
+        deps.drain.clone(),
+    )
+    .map_err(|problem| unusable("metrics", &config.metrics, &problem))?;
     let chat = chat::Chat::new(channel.clone(), outcomes, &config, deps.drain.clone());
     let figures = channel_to("metrics", &config.metrics, &config)?;
     let operations = operations(flags_channel, known, figures, &config, &deps);

@@ -17,7 +17,9 @@ use axum::{
     response::Response,
 };
 use http::{StatusCode, Uri, uri::InvalidUri};
-use troika_chassis::{channel::Neighbour, context::RequestContext, lifecycle::Drain};
+use troika_chassis::{
+    channel::Neighbour, context::RequestContext, lifecycle::Drain, meters::Meters,
+};
 use troika_evaluation::{built_in::METRICS, context::Visitor, follow::Flags};
 use troika_proto::metrics::v1::{FailureKind, Outcome, TurnOutcome};
 use troika_reporting::{Need, Needs, Reporter, Situation};
@@ -45,7 +47,12 @@ impl Outcomes {
     ///
     /// # Errors
     /// An address that cannot be called.
-    pub(crate) fn new(address: &Url, flags: Flags, drain: Drain) -> Result<Self, InvalidUri> {
+    pub(crate) fn new(
+        address: &Url,
+        flags: Flags,
+        meters: &Meters,
+        drain: Drain,
+    ) -> Result<Self, InvalidUri> {
         let _: Uri = address.as_str().parse()?;
         let config = Neighbour {
             address: address.clone(),
@@ -61,7 +68,7 @@ impl Outcomes {
             move || open.load(Ordering::Relaxed),
         );
         Ok(Self {
-            reporter: Reporter::start(&config, situation, drain)?,
+            reporter: Reporter::start(&config, situation, meters, drain)?,
             flags,
             streams,
         })

@@ -49,7 +49,8 @@ async function findings() {
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
 }
 
-const overflow = () => page.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+/** A phone's browser makes room for what sticks out: its own width is the measure. */
+const overflow = async () => Math.max(0, (await page.page.evaluate(() => document.documentElement.scrollWidth)) - page.page.viewportSize().width);
 
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 const NARROW = { viewport: { width: 320, height: 640 }, hasTouch: true, isMobile: true };
@@ -140,7 +141,7 @@ test("an alert can be silenced with the keyboard alone, from the token to the re
   await page.server.opened(1);
   await page.server.tell();
   await page.active.first().waitFor();
-  await reach("Silence error rate high for 1 h");
+  await reach("Silence for 1 h: error rate high");
   await keyboard.press("Enter");
   assert.equal(await page.dialog.getByLabel("Reason").evaluate((field) => field === document.activeElement), true);
   await keyboard.type("I am on it");

@@ -50,7 +50,7 @@ test("what is worst stands first, what is over is folded away", async () => {
 
 test("an alert is silenced for an hour, for a reason, and the silence lifted", async () => {
   await live({ server: withAlerts([ERRORS]) });
-  await page.page.getByRole("button", { name: "Silence error rate high for 1 h" }).click();
+  await page.page.getByRole("button", { name: "Silence for 1 h: error rate high" }).click();
   assert.match(await page.dialog.innerText(), /Silence error rate high for 1 h\?/);
   const go = page.dialog.getByRole("button", { name: "Silence for 1 h" });
   await go.click();
@@ -61,7 +61,7 @@ test("an alert is silenced for an hour, for a reason, and the silence lifted", a
   assert.deepEqual(page.server.changes, [{ method: "POST", path: "/api/metrics/alerts/silences", body: { alert: "error_rate_high", seconds: 3_600, reason: "The provider knows" } }]);
   await page.reads(page.active, /silenced$/);
   assert.match((await texts(page.silences))[0], /^error rate high silent until .*, by ada: The provider knows Lift$/);
-  assert.equal(await page.page.getByRole("button", { name: "Silence error rate high for 1 h" }).isVisible(), false);
+  assert.equal(await page.page.getByRole("button", { name: "Silence for 1 h: error rate high" }).isVisible(), false);
 
   await page.page.getByRole("button", { name: "Lift the silence of error rate high" }).click();
   await page.reads(page.active, /Silence for 1 h$/);
@@ -84,7 +84,7 @@ test("a refused silence keeps the dialog and its reason", async () => {
   const server = withAlerts([ERRORS]);
   server.refusals.set("POST /api/metrics/alerts/silences", problem(503, "store_unavailable", "The store is away: try again"));
   await live({ server });
-  await page.page.getByRole("button", { name: "Silence error rate high for 1 h" }).click();
+  await page.page.getByRole("button", { name: "Silence for 1 h: error rate high" }).click();
   await page.dialog.getByLabel("Reason").fill("The provider knows");
   await page.dialog.getByRole("button", { name: "Silence for 1 h" }).click();
   await page.reads(page.dialog.getByRole("alert"), /^The store is away: try again$/);

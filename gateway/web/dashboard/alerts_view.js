@@ -99,7 +99,7 @@ class Alert {
     setText(this.#figures, [`${plain(alert.value)}, limit ${plain(alert.threshold)}`, toldOf(alert)].filter((part) => part !== "").join(" · "));
     if (this.#button === null) return;
     this.#button.hidden = alert.silenced === true;
-    const label = `Silence ${spelled(alert.name)} for 1 h`;
+    const label = `Silence for 1 h: ${spelled(alert.name)}`;
     if (this.#button.getAttribute("aria-label") !== label) this.#button.setAttribute("aria-label", label);
   }
 }

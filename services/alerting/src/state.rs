@@ -15,7 +15,7 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest silence.
 pub const LONGEST_SILENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Silences at once.
-const SILENCES: usize = 100;
+pub const MOST_SILENCES: usize = 100;
 
 /// What becomes of alerts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -172,7 +172,10 @@ impl State {
                     begin(alert, Phase::Resolved);
                 }
             }
-            (Phase::Resolved, Some(true)) => begin(alert, Phase::Pending),
+            (Phase::Resolved, Some(true)) => {
+                begin(alert, Phase::Pending);
+                self.advance(name, rule, reading, now);
+            }
             _ => {}
         }
     }
@@ -217,30 +220,14 @@ impl State {
         &self.silences
     }
 
-    /// Begins a silence; `false` when there are too many.
-    pub fn silence(&mut self, silence: Silence) -> bool {
-        let room = self.silences.len() < SILENCES;
-        if room {
-            self.silences.push(silence);
-        }
-        room
+    /// The silences from now on.
+    pub fn set_silences(&mut self, silences: Vec<Silence>) {
+        self.silences = silences;
     }
 
-    /// Ends a silence; `false` when there is none of that name.
-    pub fn lift(&mut self, id: &str) -> bool {
-        let before = self.silences.len();
-        self.silences.retain(|silence| silence.id != id);
-        self.silences.len() < before
-    }
-
-    /// Takes over what another process knows: its alerts, and the silences of both.
+    /// Takes over what another process knows of alerts.
     pub fn take_over(&mut self, other: Self) {
         self.alerts = other.alerts;
-        for silence in other.silences {
-            if !self.silences.iter().any(|known| known.id == silence.id) {
-                self.silences.push(silence);
-            }
-        }
     }
 }
 

@@ -134,13 +134,14 @@ impl Meters {
         self.shared.standings.standing(role, Box::new(now));
     }
 
-    /// Somebody looked into a cache.
-    pub fn looked(&self, cache: &'static str, found: bool) {
-        let result = if found { "hit" } else { "miss" };
-        self.shared
-            .lookups
-            .get_or_create(&[("cache", cache), ("result", result)])
-            .inc();
+    /// Somebody looked into a cache so often.
+    pub fn looked(&self, cache: &'static str, hits: u64, misses: u64) {
+        for (result, count) in [("hit", hits), ("miss", misses)] {
+            self.shared
+                .lookups
+                .get_or_create(&[("cache", cache), ("result", result)])
+                .inc_by(count);
+        }
     }
 
     /// As `OpenMetrics` 1.0, with exemplars.

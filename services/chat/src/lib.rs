@@ -150,7 +150,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     let needs = needs(&deps, &ladder, &tts, &flags);
     let turns_here = running.clone();
     let situation = Situation::new("chat", needs, move || turns_here.count());
-    let reporter = Reporter::start(&config.metrics, situation, deps.drain.clone())
+    let reporter = Reporter::start(&config.metrics, situation, &deps.meters, deps.drain.clone())
         .map_err(BuildError::MetricsAddress)?;
     let turns = Arc::new(Turns {
         bots: bots.clone(),

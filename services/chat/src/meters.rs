@@ -233,8 +233,8 @@ impl Meters {
         shared.characters.inc_by(outcome.characters.into());
         shared.audio_chunks.inc_by(outcome.audio_chunks.into());
         match outcome.knowledge() {
-            CacheResult::Hit => shared.process.looked("knowledge", true),
-            CacheResult::Miss => shared.process.looked("knowledge", false),
+            CacheResult::Hit => shared.process.looked("knowledge", 1, 0),
+            CacheResult::Miss => shared.process.looked("knowledge", 0, 1),
             CacheResult::Unspecified => {}
         }
         shared.exported.turn(outcome, &model, &gaps);

@@ -25,6 +25,8 @@ pub struct Config {
     pub prices: Prices,
     /// When the system counts as degraded and as unhealthy.
     pub health: Health,
+    /// Who is told what, when something is wrong.
+    pub alerts: troika_alerting::Config,
 }
 
 /// Prices by the model's name.
@@ -76,6 +78,7 @@ impl Default for Config {
             max_values: 100,
             prices: Prices::default(),
             health: Health::default(),
+            alerts: troika_alerting::Config::default(),
         }
     }
 }
@@ -121,6 +124,7 @@ impl Validate for Config {
             );
         }
         self.health.check(&mut problems.at("health"));
+        self.alerts.validate(&mut problems.at("alerts"));
     }
 }
 

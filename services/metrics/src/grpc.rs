@@ -1,5 +1,6 @@
 //! Metrics on the wire: reports in, figures out.
 
+pub(crate) mod alerts;
 mod figures;
 mod health;
 

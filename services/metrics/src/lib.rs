@@ -5,13 +5,16 @@
 use std::sync::Arc;
 
 use tonic::service::Routes;
+use troika_alerting::Alerting;
 use troika_chassis::{deps::Deps, server::GrpcService};
 use troika_proto::metrics::v1::{
     FILE_DESCRIPTOR_SET,
+    alerts_server::{AlertsServer, SERVICE_NAME as ALERTS},
     metrics_server::{MetricsServer, SERVICE_NAME as METRICS},
 };
 use uuid::Uuid;
 
+mod alerts;
 mod arm;
 mod config;
 mod delta;
@@ -34,7 +37,8 @@ pub use config::{Config, Health, Price, Prices};
 pub use delta::{Part, Resolution, Rollup};
 pub use slice::Dimension;
 
-use grpc::MetricsService;
+use alerts::Alerts;
+use grpc::{MetricsService, alerts::AlertsService};
 use keeper::{Keeper, Kept};
 use store::{
     Store, StoreError,
@@ -57,6 +61,9 @@ pub enum BuildError {
     /// The embedded store cannot be read.
     #[error("the metrics store cannot be read")]
     Read(#[source] StoreError),
+    /// A receiver of alerts cannot be used.
+    #[error("metrics.alerts cannot be used: {0}")]
+    Alerts(String),
 }
 
 /// Assembles the role from its configuration and the process's connections. Waits for no server: only the embedded
@@ -78,6 +85,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         kept.restore().await.map_err(BuildError::Read)?;
     }
     let keeper = Keeper::start(Arc::clone(&kept), deps.drain.clone());
+    let alerting = Alerting::new(&kept.config.alerts).map_err(BuildError::Alerts)?;
+    let alerts = Arc::new(Alerts::start(alerting, Arc::clone(&kept), &deps.meters));
     let service = MetricsService {
         kept,
         drain: deps.drain.clone(),
@@ -85,8 +94,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     };
     let server = MetricsServer::new(service).max_decoding_message_size(deps.max_message);
     Ok(GrpcService {
-        routes: Routes::new(server),
-        service_names: vec![METRICS],
+        routes: Routes::new(server).add_service(AlertsServer::new(AlertsService { alerts })),
+        service_names: vec![METRICS, ALERTS],
         descriptors: &[FILE_DESCRIPTOR_SET],
     })
 }

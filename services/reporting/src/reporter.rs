@@ -15,20 +15,22 @@ use tokio::sync::mpsc;
 use troika_chassis::{
     channel::channel,
     lifecycle::{Drain, Hold},
+    meters::{Meters, Standing},
 };
-use troika_proto::metrics::v1::{CacheUse, SourceState, TurnOutcome};
+use troika_proto::metrics::v1::{CacheUse, DependencyState, SourceState, TurnOutcome};
 
 use crate::{Config, Needs, sending::Sending};
 
 /// Outcomes that wait to be sent; further ones are dropped.
 pub(crate) const QUEUE: usize = 8192;
 
-/// What a role is and does now, asked once a second.
+/// What a role is and does now, asked once a second. Clones are the same.
+#[derive(Clone)]
 pub struct Situation {
     role: &'static str,
     started_at: SystemTime,
     needs: Needs,
-    active: Box<dyn Fn() -> usize + Send + Sync>,
+    active: Arc<dyn Fn() -> usize + Send + Sync>,
 }
 
 impl fmt::Debug for Situation {
@@ -51,7 +53,23 @@ impl Situation {
             role,
             started_at: SystemTime::now(),
             needs,
-            active: Box::new(active),
+            active: Arc::new(active),
+        }
+    }
+
+    /// As the process's own figures tell it.
+    fn standing(&self, dropped_reports: u64) -> Standing {
+        let used = self.needs.dependencies().into_iter();
+        let used = used.filter(|need| need.state() != DependencyState::Unused);
+        Standing {
+            active_streams: (self.active)() as u64,
+            dropped_reports,
+            dependencies: used
+                .map(|need| {
+                    let up = need.state() == DependencyState::Up;
+                    (need.name, up)
+                })
+                .collect(),
         }
     }
 
@@ -72,6 +90,7 @@ impl Situation {
 pub struct Reporter {
     queue: mpsc::Sender<Waiting>,
     counts: Arc<Counts>,
+    meters: Meters,
     drain: Drain,
 }
 
@@ -118,15 +137,25 @@ impl Counts {
 
 impl Reporter {
     /// Connects when there is something to tell, which is the role's own situation each second, and again whenever
-    /// the metrics role is back. Must be called inside a tokio runtime.
+    /// the metrics role is back. The situation and what gets lost are told by the process's own figures too. Must be
+    /// called inside a tokio runtime.
     ///
     /// # Errors
     /// An address that cannot be called.
-    pub fn start(config: &Config, situation: Situation, drain: Drain) -> Result<Self, InvalidUri> {
+    pub fn start(
+        config: &Config,
+        situation: Situation,
+        meters: &Meters,
+        drain: Drain,
+    ) -> Result<Self, InvalidUri> {
         let address: Uri = config.address.as_str().parse()?;
         let (queue, waiting) = mpsc::channel(QUEUE);
         let counts = Arc::new(Counts::default());
         let channel = channel(address, &config.channel);
+        let (here, counted) = (situation.clone(), Arc::clone(&counts));
+        meters.standing(situation.role, move || {
+            here.standing(counted.dropped_ever.load(Ordering::Relaxed))
+        });
         let sending = Sending::new(
             channel,
             waiting,
@@ -138,6 +167,7 @@ impl Reporter {
         Ok(Self {
             queue,
             counts,
+            meters: meters.clone(),
             drain,
         })
     }
@@ -160,6 +190,7 @@ impl Reporter {
 
     /// Somebody looked into a cache so often.
     pub fn looked(&self, cache: &'static str, hits: u64, misses: u64) {
+        self.meters.looked(cache, hits, misses);
         let caches = &self.counts.caches;
         let mut caches = caches.lock().unwrap_or_else(PoisonError::into_inner);
         let sum = caches.entry(cache).or_default();

@@ -115,12 +115,10 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     let flags = Flags::connect(&config.flags, kept).map_err(BuildError::FlagsAddress)?;
     let places = Arc::new(Semaphore::new(config.max_sessions));
     let (free, most) = (Arc::clone(&places), config.max_sessions);
-    let situation = Situation::new(
-        "tts",
-        Needs::watch([], ladder.breakers()),
-        move || most.saturating_sub(free.available_permits()),
-    );
-    let reporter = Reporter::start(&config.metrics, situation, deps.drain.clone())
+    let situation = Situation::new("tts", Needs::watch([], ladder.breakers()), move || {
+        most.saturating_sub(free.available_permits())
+    });
+    let reporter = Reporter::start(&config.metrics, situation, &deps.meters, deps.drain.clone())
         .map_err(BuildError::MetricsAddress)?;
     let service = TtsService {
         flags,

@@ -74,7 +74,7 @@ fn roles_tell_how_they_stand() {
             dependencies: vec![("flags".into(), up)],
         });
     }
-    meters.looked("speech", false);
+    meters.looked("speech", 0, 1);
     let breaker = crate::outbound::Breaker::new("a peer", &Default::default());
     let text = meters.text();
     for line in [

@@ -121,6 +121,7 @@ fn reporter(drain: &Drain) -> Reporter {
     Reporter::start(
         &troika_reporting::Config::default(),
         situation,
+        &troika_chassis::meters::Meters::new(),
         drain.clone(),
     )
     .unwrap()

@@ -7,6 +7,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Response, Status, Streaming};
 use troika_chassis::{
     lifecycle::{DrainConfig, Readiness},
+    meters::Meters,
     server::{GrpcService, ServerConfig, serve_grpc},
 };
 use troika_proto::metrics::v1::{
@@ -106,7 +107,7 @@ fn reporter(address: SocketAddr, drain: &Drain) -> Reporter {
         ..Config::default()
     };
     let situation = Situation::new("chat", Needs::default(), || 3);
-    Reporter::start(&config, situation, drain.clone()).unwrap()
+    Reporter::start(&config, situation, &Meters::new(), drain.clone()).unwrap()
 }
 
 async fn place() -> (TcpListener, SocketAddr) {
