@@ -206,6 +206,15 @@ test("processes tell what they need, and one that falls silent is missed", async
   assert.equal(await page.page.getByRole("region", { name: "Processes" }).evaluate((section) => section === document.activeElement), true);
 });
 
+test("a process that another has replaced is not missed", async () => {
+  await live();
+  const [gateway, ...others] = SOURCES;
+  await page.server.tell({ sources: [{ ...gateway, name: "gateway-new", version: "2.5.0", startedAt: before(0) }, ...others] });
+  await page.reads(page.processes.filter({ hasText: "gateway" }), /gateway-new 2\.5\.0/);
+  assert.equal(await page.processes.count(), 5);
+  assert.equal((await texts(page.facts))[0], "5 processes");
+});
+
 test("rollouts are told with their health, and lead to their page", async () => {
   const rollouts = [rollout({ stalled: true }), rollout({ id: "old", flag: "tts", state: "completed", endedAt: before(30 * HOUR) }), rollout({ id: "new", flag: "tts", state: "rolled_back", percentage: 0, endedAt: before(HOUR) })];
   await live({ server: server({ rollouts }) });

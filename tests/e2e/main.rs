@@ -18,6 +18,7 @@ mod edge;
 mod exposition;
 mod flags;
 mod leaving;
+mod metrics;
 mod openfeature;
 mod provider_faults;
 mod provider_wire;

@@ -36,6 +36,7 @@ const FOREIGN: [&str; 13] = [
 ];
 
 /// Where processes are started: one binary, one data folder, one environment.
+#[derive(Clone)]
 pub struct Sandbox {
     binary: PathBuf,
     folder: Arc<TempDir>,

@@ -41,9 +41,4 @@ export class Charts {
     const values = times.map((at) => this.#seen.get(at) ?? this.#seen.get(at - 1) ?? this.#seen.get(at - 2) ?? null);
     this.#streams.draw({ times, from: times[0], to: second + 1, step: 1, series: [{ name: "Active streams", ink: "5", values }] }, "the last 5 minutes");
   }
-
-  /** Forgets what was seen: someone else may look. */
-  clear() {
-    this.#seen.clear();
-  }
 }

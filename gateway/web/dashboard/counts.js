@@ -32,11 +32,9 @@ const COUNTS = [
 export class Counts {
   #kinds;
   #counts;
-  #none;
 
-  /** @param {{ errors: HTMLElement, none: HTMLElement, counts: HTMLElement }} places */
-  constructor({ errors, none, counts }) {
-    this.#none = none;
+  /** @param {{ errors: HTMLElement, counts: HTMLElement }} places */
+  constructor({ errors, counts }) {
     this.#kinds = KINDS.map((kind) => {
       const value = element("b", {}, "–");
       const filled = element("i");
@@ -53,7 +51,6 @@ export class Counts {
   update(snapshot) {
     const total = Object(snapshot?.total);
     const all = errorsOf(total);
-    this.#none.hidden = all > 0;
     for (const { kind, value, filled } of this.#kinds) {
       const many = number(total.errors?.[kind]);
       setText(value, count(many));

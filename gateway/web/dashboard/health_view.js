@@ -5,7 +5,7 @@ import { now } from "../rollouts/clock.js";
 import { duration, fully, instant } from "../rollouts/format.js";
 import { KeyedList, setText } from "../rollouts/keyed.js";
 import { timeOfDay } from "../rollouts/moments.js";
-import { lookOfCheck, lookOfHealth, nameOf } from "./words.js";
+import { lookOfCheck, lookOfHealth, nameOf, rankOf } from "./words.js";
 
 /** Shows health in `place`. */
 export class HealthView {
@@ -49,6 +49,7 @@ export class HealthView {
     this.#issues.hidden = issues.length === 0;
     this.#issues.replaceChildren(...issues.map((issue) => element("li", {}, issue)));
     const checks = Object.entries(Object(health.checks)).filter(([, check]) => check !== null && typeof check === "object");
+    checks.sort(([one], [other]) => rankOf(one) - rankOf(other));
     this.#checkList.update(checks.map(([name, check]) => ({ ...check, name })));
     const changes = changesOf(health);
     this.#earlier.hidden = changes.length === 0;

@@ -77,7 +77,7 @@ function build() {
       { silence: (alert) => board?.silence(alert), lift: (silence) => void board?.lift(silence) },
     ),
     charts: new Charts(place("charts")),
-    counts: new Counts({ errors: place("errors"), none: place("no-errors"), counts: place("counts") }),
+    counts: new Counts({ errors: place("errors"), counts: place("counts") }),
     breakdown: new Breakdown(place("breakdown")),
     sources: new SourcesView({ rows: place("sources"), none: place("no-sources") }),
     rollouts: new RolloutsView({ rows: place("rollout-rows"), none: place("no-rollouts") }),

@@ -4,7 +4,7 @@
 import { element } from "../app/elements.js";
 import { badge } from "../rollouts/badge.js";
 import { now } from "../rollouts/clock.js";
-import { count, time } from "../rollouts/format.js";
+import { count, instant, time } from "../rollouts/format.js";
 import { KeyedList, setText } from "../rollouts/keyed.js";
 import { since } from "../rollouts/moments.js";
 import { number } from "./numbers.js";
@@ -12,6 +12,8 @@ import { lookOfBreaker, lookOfDependency, nameOf, spelled } from "./words.js";
 
 /** How long one that has fallen silent is remembered, in milliseconds. */
 const REMEMBERED_MS = 600_000;
+/** A process that takes another's place may be there so long before the other leaves. */
+const OVERLAP_MS = 120_000;
 
 /** Shows processes in `places.rows`. */
 export class SourcesView {
@@ -31,6 +33,7 @@ export class SourcesView {
     const present = sourcesOf(snapshot);
     for (const source of present) this.#heard.set(source.name, { source, at: moment });
     for (const [name, { at }] of this.#heard) if (at < moment - REMEMBERED_MS) this.#heard.delete(name);
+    for (const name of replaced(this.#heard, present)) this.#heard.delete(name);
     const all = [...this.#heard.values()].map(({ source, at }) => ({ ...source, silentSince: at < moment ? at : null }));
     all.sort((one, other) => Number(other.silentSince !== null) - Number(one.silentSince !== null) || compare(one.role, other.role) || compare(one.name, other.name));
     this.#none.hidden = all.length > 0;
@@ -58,6 +61,18 @@ export class SourcesView {
     ];
     return facts.map((fact) => ({ ...fact, href: "#processes" }));
   }
+}
+
+/** Those that fell silent because others took their places, such as in a release: nobody misses them. */
+function replaced(heard, present) {
+  const silent = [...heard.entries()].filter(([name]) => !present.some((source) => source.name === name));
+  const places = new Set(present);
+  return silent
+    .filter(([, { source, at }]) => {
+      const next = [...places].find(({ role, startedAt }) => role === source.role && instant(startedAt) > Math.max(at - OVERLAP_MS, instant(source.startedAt)));
+      return places.delete(next);
+    })
+    .map(([name]) => name);
 }
 
 const items = (list) => (Array.isArray(list) ? list.filter((item) => item !== null && typeof item === "object") : []);

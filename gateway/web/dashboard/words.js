@@ -76,6 +76,12 @@ export const lookOfBreaker = (state) => BREAKERS.get(state) ?? unknown(state);
 /** @returns {Look} */
 export const lookOfEvent = (type) => EVENTS.get(type) ?? unknown(type);
 
+/** Where a check stands among others: always at the same place, whatever the server's order is. */
+export function rankOf(key) {
+  const rank = [...NAMES.keys()].indexOf(key);
+  return rank < 0 ? NAMES.size : rank;
+}
+
 /** What a check, a cache or a kind of error is called. */
 export const nameOf = (key) => NAMES.get(key) ?? String(key);
 

@@ -25,12 +25,7 @@ use troika_proto::metrics::v1::{
     Window as WireWindow, metrics_server::Metrics,
 };
 
-use crate::{
-    history,
-    keeper::{Keeper, Kept},
-    ledger::Span,
-    slice::Dimension,
-};
+use crate::{history, keeper::Kept, ledger::Span, slice::Dimension};
 
 /// Records of one batch.
 const MOST_TURNS: usize = 10_000;
@@ -48,12 +43,11 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 pub(crate) struct MetricsService {
     pub(crate) kept: Arc<Kept>,
     pub(crate) drain: Drain,
-    pub(crate) _keeper: Keeper,
 }
 
 impl MetricsService {
     fn take(&self, batch: ReportRequest) {
-        let lost = self.kept.ledger().take(batch, SystemTime::now());
+        let lost = self.kept.take(batch);
         if lost.unusable > 0 || lost.dropped > 0 {
             warn!(
                 unusable = lost.unusable,

@@ -10,15 +10,15 @@ use tokio::{
     sync::{Notify, watch},
     time::{MissedTickBehavior, interval, timeout},
 };
-use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 use troika_chassis::lifecycle::{Drain, Hold};
+use troika_proto::metrics::v1::ReportRequest;
 
 use crate::{
     config::Config,
     delta::{Delta, Part, Resolution, read, written},
     health::{Health, Report, Seen},
-    ledger::{Ledger, Span, micros},
+    ledger::{Ledger, Lost, Span, micros},
     moment::{HOUR, hour, minute, second},
     outbox::Outbox,
     store::{DELTAS_KEPT, Store, StoreError, StoredDelta},
@@ -45,10 +45,18 @@ pub(crate) struct Kept {
     filled: Notify,
     /// Whether the store took the last second.
     stored: watch::Sender<bool>,
+    drain: Drain,
+    /// Held while anything is not stored yet: the process does not leave before.
+    hold: Mutex<Option<Hold>>,
 }
 
 impl Kept {
-    pub(crate) fn new(config: Config, store: Arc<dyn Store>, replica: String) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        store: Arc<dyn Store>,
+        replica: String,
+        drain: Drain,
+    ) -> Self {
         let now = SystemTime::now();
         Self {
             ledger: Mutex::new(Ledger::new(&config, replica, now)),
@@ -56,6 +64,8 @@ impl Kept {
             outbox: Mutex::default(),
             filled: Notify::new(),
             stored: watch::Sender::new(true),
+            drain,
+            hold: Mutex::default(),
             config,
             store,
         }
@@ -64,6 +74,16 @@ impl Kept {
     /// Everything that is known. Held for microseconds.
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         lock(&self.ledger)
+    }
+
+    /// Takes a batch in. What it tells keeps the process until it is stored.
+    pub(crate) fn take(&self, batch: ReportRequest) -> Lost {
+        let news = batch.refused > 0 || !batch.turns.is_empty() || !batch.caches.is_empty();
+        let lost = self.ledger().take(batch, SystemTime::now());
+        if news {
+            lock(&self.hold).get_or_insert_with(|| self.drain.hold("figures to be stored"));
+        }
+        lost
     }
 
     /// As health was found last.
@@ -80,8 +100,19 @@ impl Kept {
     pub(crate) async fn reset(&self, now: SystemTime) -> Result<(), StoreError> {
         let epoch = micros(now);
         self.store.note(EPOCH, written(&epoch)).await?;
-        self.ledger().reset(epoch);
+        self.begin_anew(epoch);
         Ok(())
+    }
+
+    /// Counts since a reset, here or in another replica. What was told before is closed first: it is history.
+    fn begin_anew(&self, epoch: u64) {
+        let mut ledger = self.ledger();
+        if epoch > ledger.epoch() {
+            let beat = ledger.beat(SystemTime::now());
+            lock(&self.outbox).put(beat, self.config.max_values);
+            ledger.reset(epoch);
+            self.filled.notify_one();
+        }
     }
 
     /// Takes in what was stored before this process began. A file of this process must be asked before the first beat: its
@@ -89,12 +120,9 @@ impl Kept {
     pub(crate) async fn restore(&self) -> Result<(), StoreError> {
         let now = SystemTime::now();
         let at = second(now);
-        let epoch = self.store.noted(EPOCH).await?.and_then(|data| read(&data));
-        if epoch.is_none() {
-            // The first of all replicas says when counting began.
-            let epoch = self.ledger().epoch();
-            self.store.note(EPOCH, written(&epoch)).await?;
-        }
+        // The first of all replicas says when counting began.
+        let own = written(&self.ledger().epoch());
+        let epoch = read(&self.store.note_first(EPOCH, own).await?);
         let deltas = self
             .store
             .deltas(at.saturating_sub(DELTAS_KEPT.as_secs()))
@@ -133,7 +161,7 @@ impl Kept {
     }
 
     /// Closes a second.
-    fn beat(&self, hold: &mut Option<Hold>, drain: &Drain) {
+    fn beat(&self) {
         let now = SystemTime::now();
         let mut ledger = self.ledger();
         let beat = ledger.beat(now);
@@ -141,9 +169,6 @@ impl Kept {
         drop(ledger);
         // Alone, that sources live is worth no write.
         if self.store.is_shared() || !beat.delta.is_quiet() {
-            if !beat.delta.is_quiet() {
-                hold.get_or_insert_with(|| drain.hold("figures to be stored"));
-            }
             lock(&self.outbox).put(beat, self.config.max_values);
             self.filled.notify_one();
         }
@@ -173,6 +198,17 @@ impl Kept {
                 .filter_map(|check| check.issue.as_deref());
             let issues = issues.collect::<Vec<_>>().join(" ");
             info!(?before, ?status, issues, "the system's health changed");
+        }
+    }
+
+    /// Lets the process leave when all is stored; and when it must, though it is not.
+    async fn let_go(&self) {
+        if !lock(&self.outbox).is_empty() && self.drain.draining() {
+            // A last try, then what is left is given up.
+            drop(timeout(PATIENCE, self.store()).await);
+            lock(&self.hold).take();
+        } else if lock(&self.outbox).is_empty() && self.ledger().is_told() {
+            lock(&self.hold).take();
         }
     }
 
@@ -216,10 +252,10 @@ impl Kept {
         match heard.await {
             Ok((epoch, mut deltas)) => {
                 deltas.sort_by_key(|delta| delta.number);
-                let mut ledger = self.ledger();
                 if let Some(epoch) = epoch.and_then(|data| read(&data)) {
-                    ledger.reset(epoch);
+                    self.begin_anew(epoch);
                 }
+                let mut ledger = self.ledger();
                 for delta in deltas {
                     if ledger.knows(&delta.replica, delta.number) {
                         continue;
@@ -251,59 +287,54 @@ impl Kept {
     }
 }
 
-/// The running heartbeat; it ends when this is dropped.
-pub(crate) struct Keeper {
-    _beating: AbortOnDropHandle<()>,
-    _storing: AbortOnDropHandle<()>,
-}
-
-impl Keeper {
-    /// Begins to beat. A shared store is asked for what it has until it gives it; what is told meanwhile counts. Must be
-    /// called inside a tokio runtime.
-    pub(crate) fn start(kept: Arc<Kept>, drain: Drain) -> Self {
-        let beating = Arc::clone(&kept);
-        let hold = Arc::new(Mutex::new(None));
-        let held = Arc::clone(&hold);
-        let leaving = drain.clone();
-        let beating = async move {
-            let mut ticks = interval(BEAT);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Begins to beat, until the process has left: its last seconds are stored after the role has stopped serving. A shared
+/// store is asked for what it has until it gives it; what is told meanwhile counts. Must be called inside a tokio runtime.
+pub(crate) fn start(kept: Arc<Kept>) {
+    let beating = Arc::clone(&kept);
+    tokio::spawn(async move {
+        let mut ticks = interval(BEAT);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let gone = beating.drain.clone();
+        let beats = async {
             loop {
                 ticks.tick().await;
-                beating.beat(&mut lock(&held), &leaving);
+                beating.beat();
             }
         };
-        let storing = async move {
-            while kept.store.is_shared()
-                && let Err(error) = kept.restore().await
-            {
-                kept.tell(Some(&error));
-                tokio::time::sleep(BEAT).await;
+        tokio::select! {
+            () = beats => {}
+            () = gone.finished() => {}
+        }
+    });
+    tokio::spawn(async move {
+        let gone = kept.drain.clone();
+        tokio::select! {
+            () = keep(&kept) => {}
+            () = gone.finished() => {}
+        }
+    });
+}
+
+/// Gives seconds to the store as they come. Never returns.
+async fn keep(kept: &Kept) {
+    while kept.store.is_shared()
+        && let Err(error) = kept.restore().await
+    {
+        kept.tell(Some(&error));
+        tokio::time::sleep(BEAT).await;
+    }
+    let mut sweeps = interval(SWEEP);
+    loop {
+        tokio::select! {
+            () = kept.filled.notified() => {
+                kept.store().await;
+                kept.let_go().await;
+                kept.listen().await;
             }
-            let mut sweeps = interval(SWEEP);
-            loop {
-                tokio::select! {
-                    () = kept.filled.notified() => {
-                        kept.store().await;
-                        if lock(&kept.outbox).is_empty() {
-                            lock(&hold).take();
-                        } else if drain.draining() {
-                            // One second more, then what is left is given up.
-                            drop(timeout(PATIENCE, kept.store()).await);
-                            lock(&hold).take();
-                        }
-                        kept.listen().await;
-                    }
-                    _ = sweeps.tick() => {
-                        let swept = kept.store.sweep(second(SystemTime::now())).await;
-                        kept.tell(swept.as_ref().err());
-                    }
-                }
+            _ = sweeps.tick() => {
+                let swept = kept.store.sweep(second(SystemTime::now())).await;
+                kept.tell(swept.as_ref().err());
             }
-        };
-        Self {
-            _beating: AbortOnDropHandle::new(tokio::spawn(beating)),
-            _storing: AbortOnDropHandle::new(tokio::spawn(storing)),
         }
     }
 }

@@ -206,6 +206,11 @@ impl Ledger {
         }
     }
 
+    /// Whether a beat has closed all that was told.
+    pub(crate) fn is_told(&self) -> bool {
+        self.pending.is_quiet()
+    }
+
     /// Closes what was told since the last beat.
     pub(crate) fn beat(&mut self, now: SystemTime) -> Beat {
         let mut delta = std::mem::take(&mut self.pending);
@@ -325,7 +330,8 @@ impl Ledger {
                 (_, part) => part_of_slice(part, &rollup.data, self.most),
             };
             match rollup.resolution {
-                Resolution::Minute if rollup.at >= began => {
+                // After a reset its minute may hold some turns from before: a restart within the hour shows them again.
+                Resolution::Minute if rollup.at + MINUTE > began => {
                     let minute = self.minutes.entry(rollup.at).or_default();
                     minute.merge(&slice, self.most);
                 }

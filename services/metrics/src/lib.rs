@@ -39,7 +39,7 @@ pub use slice::Dimension;
 
 use alerts::Alerts;
 use grpc::{MetricsService, alerts::AlertsService};
-use keeper::{Keeper, Kept};
+use keeper::Kept;
 use store::{
     Store, StoreError,
     embedded::{Embedded, OpenError},
@@ -80,17 +80,16 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
             (Arc::new(store), ALONE.to_owned())
         }
     };
-    let kept = Arc::new(Kept::new(config, store, replica));
+    let kept = Arc::new(Kept::new(config, store, replica, deps.drain.clone()));
     if !kept.store.is_shared() {
         kept.restore().await.map_err(BuildError::Read)?;
     }
-    let keeper = Keeper::start(Arc::clone(&kept), deps.drain.clone());
+    keeper::start(Arc::clone(&kept));
     let alerting = Alerting::new(&kept.config.alerts).map_err(BuildError::Alerts)?;
     let alerts = Arc::new(Alerts::start(alerting, Arc::clone(&kept), &deps.meters));
     let service = MetricsService {
         kept,
         drain: deps.drain.clone(),
-        _keeper: keeper,
     };
     let server = MetricsServer::new(service).max_decoding_message_size(deps.max_message);
     Ok(GrpcService {

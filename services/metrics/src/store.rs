@@ -61,6 +61,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Notes something under a key, in place of what was there.
     async fn note(&self, key: &str, data: Vec<u8>) -> Result<(), StoreError>;
 
+    /// Notes something under a key where nothing is noted yet; what is noted there now.
+    async fn note_first(&self, key: &str, data: Vec<u8>) -> Result<Vec<u8>, StoreError>;
+
     /// Takes or renews a lease; `false` while another holds it. Two may hold it for a moment when clocks differ.
     async fn lease(&self, name: &str, holder: &str, time: Duration) -> Result<bool, StoreError>;
 

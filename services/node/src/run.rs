@@ -181,7 +181,8 @@ impl Process {
         if !self.config.redis.url.is_empty() && (runs(Role::Tts) || runs(Role::Chat)) {
             self.redis = Some(Redis::connect(&self.config.redis).map_err(unusable)?);
         }
-        if !self.config.mongodb.uri.is_empty() && (runs(Role::Flags) || runs(Role::Chat)) {
+        let keep = [Role::Metrics, Role::Flags, Role::Chat];
+        if !self.config.mongodb.uri.is_empty() && keep.into_iter().any(runs) {
             let mongo = Mongo::connect(&self.config.mongodb).await;
             self.mongo = Some(mongo.map_err(unusable)?);
         }

@@ -208,6 +208,22 @@ impl Store for MongoStore {
             .await
     }
 
+    async fn note_first(&self, key: &str, data: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        let notes = self.collection(NOTES);
+        let document = doc! { "_id": key, "data": binary(data.clone()) };
+        match self
+            .mongo
+            .run(async { notes.insert_one(document).await })
+            .await
+        {
+            Ok(_) => Ok(data),
+            Err(CallError::Failed(error)) if is_duplicate(&error) => {
+                Ok(self.noted(key).await?.unwrap_or(data))
+            }
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
     async fn lease(&self, name: &str, holder: &str, time: Duration) -> Result<bool, StoreError> {
         let now = SystemTime::now();
         let until = DateTime::from_system_time(now + time);
