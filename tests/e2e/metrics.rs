@@ -300,6 +300,27 @@ async fn turns_of_a_known_shape_are_told_alike_in_every_surface() {
         (90.0, 5.0, 5.0)
     );
 
+    // In a terminal.
+    let top = sandbox.run(&["top", "--once", "--format", "json", "--addr", metrics]);
+    let top: Value = serde_json::from_slice(&top.stdout).unwrap();
+    let total = &top["snapshot"]["total"];
+    assert_eq!(
+        (&total["successes"], &total["failures"], &total["cancelled"]),
+        (&json!(90), &json!(5), &json!(5))
+    );
+    assert!(
+        (total["firstToken"]["p95"].as_f64().unwrap()
+            - latency["firstToken"]["p95"].as_f64().unwrap())
+        .abs()
+            < 0.01
+    );
+    let top = sandbox.run(&["top", "--once", "--addr", metrics]);
+    let top = String::from_utf8(top.stdout).unwrap();
+    assert!(
+        top.contains("94.74 % of 95 turns succeeded, 0 running, 5 cancelled"),
+        "{top}"
+    );
+
     // Strangers read names in place of sessions.
     let told = json(format!("{gateway}/api/metrics/streaming/events?limit=1000")).await;
     let names = |events: &[Value]| -> BTreeSet<String> {
@@ -614,6 +635,23 @@ async fn alerts_reach_a_mail_server_and_a_webhook_and_say_when_it_is_over() {
         ])
     );
     assert!(mail.mails(1).await[0].contains("Subject: [TEST] troika: alerts reach you"));
+
+    let verb = sandbox.run(&[
+        "alert",
+        "test",
+        "--receiver",
+        "email",
+        "--addr",
+        troika.metrics(),
+    ]);
+    assert_eq!(
+        (
+            verb.status.code(),
+            String::from_utf8_lossy(&verb.stdout).trim()
+        ),
+        (Some(0), "email: delivered")
+    );
+    mail.mails(2).await;
 
     turns(&[gateway], &[("FAIL", 10)]).await;
     let mails = mail.mails(2).await;

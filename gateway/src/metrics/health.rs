@@ -28,7 +28,13 @@ const FRESH: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub(super) struct Watched {
     peer: Peer<MetricsClient<Channel>>,
-    last: Arc<Mutex<Option<(Instant, Option<GetHealthResponse>)>>>,
+    last: Arc<Mutex<Option<Last>>>,
+}
+
+/// When the role was asked last, and what it said.
+struct Last {
+    at: Instant,
+    answer: Option<GetHealthResponse>,
 }
 
 impl Watched {
@@ -43,10 +49,10 @@ impl Watched {
     async fn now(&self, context: &RequestContext) -> Option<GetHealthResponse> {
         // Who comes meanwhile waits for the answer that is under way.
         let mut last = self.last.lock().await;
-        if let Some((at, answer)) = &*last
-            && at.elapsed() < FRESH
+        if let Some(last) = &*last
+            && last.at.elapsed() < FRESH
         {
-            return answer.clone();
+            return last.answer.clone();
         }
         let answer = self
             .peer
@@ -57,7 +63,11 @@ impl Watched {
             )
             .await
             .ok();
-        *last = Some((Instant::now(), answer.clone()));
+        let at = Instant::now();
+        *last = Some(Last {
+            at,
+            answer: answer.clone(),
+        });
         answer
     }
 }

@@ -51,7 +51,10 @@ impl Asked {
         }
         let step = sent.step.and_then(|step| Duration::try_from(step).ok());
         let step = step.unwrap_or_default();
-        if step.as_secs() < MINUTE || step.as_secs() % MINUTE != 0 || step.subsec_nanos() > 0 {
+        if step.as_secs() < MINUTE
+            || !step.as_secs().is_multiple_of(MINUTE)
+            || step.subsec_nanos() > 0
+        {
             let message = "step must be whole minutes".to_owned();
             complain("step", "number.multiple", message);
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::verbs::{bots, chat, check, flags, knowledge, rollout, say, token};
+use crate::verbs::{alert, bots, chat, check, flags, knowledge, rollout, say, token, top};
 
 const EXAMPLES: &str = "\
 Start here:
@@ -96,6 +96,11 @@ Examples:
     /// Roll a feature out step by step, advanced and rolled back by evidence
     #[command(subcommand)]
     Rollout(rollout::Verb),
+    /// Show the live figures in the terminal
+    Top(top::Args),
+    /// List, test and silence alerts
+    #[command(subcommand)]
+    Alert(alert::Verb),
     /// Check what a deployment needs; ends with a code other than 0 when something is missing
     #[command(subcommand)]
     Check(check::Check),

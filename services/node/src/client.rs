@@ -11,6 +11,7 @@ use troika_chassis::{
 use troika_proto::{
     chat::v1::{chat_stream_client::ChatStreamClient, chatbots_client::ChatbotsClient},
     flags::v1::{flags_client::FlagsClient, rollouts_client::RolloutsClient},
+    metrics::v1::{alerts_client::AlertsClient, metrics_client::MetricsClient},
     tts::v1::tts_client::TtsClient,
 };
 
@@ -126,6 +127,16 @@ impl Peer {
     /// Rollouts.
     pub(crate) fn rollouts(&self) -> RolloutsClient<Channel> {
         RolloutsClient::new(self.channel())
+    }
+
+    /// Figures.
+    pub(crate) fn metrics(&self) -> MetricsClient<Channel> {
+        MetricsClient::new(self.channel())
+    }
+
+    /// Alerts.
+    pub(crate) fn alerts(&self) -> AlertsClient<Channel> {
+        AlertsClient::new(self.channel())
     }
 
     /// What a status means to the person at the terminal.

@@ -1,6 +1,7 @@
 //! What the program can do besides running roles, one file a verb. A verb calls a running role over
 //! gRPC; only `check` looks behind one.
 
+pub(crate) mod alert;
 pub(crate) mod author;
 pub(crate) mod bots;
 pub(crate) mod chat;
@@ -11,3 +12,4 @@ pub(crate) mod knowledge;
 pub(crate) mod rollout;
 pub(crate) mod say;
 pub(crate) mod token;
+pub(crate) mod top;

@@ -13,9 +13,12 @@ use tokio::task::spawn_blocking;
 use super::{DELTAS_KEPT, Store, StoreError, StoredDelta};
 use crate::delta::{Part, Resolution, Rollup};
 
-/// Contents by resolution, part, time and replica, with the newest delta's number before them.
-const ROLLUPS: TableDefinition<'_, (&str, &str, u64, &str), (u64, &[u8])> =
-    TableDefinition::new("rollups");
+/// Resolution, part, time and replica.
+type Place = (&'static str, &'static str, u64, &'static str);
+/// The newest delta's number, and the contents.
+type Contents = (u64, &'static [u8]);
+
+const ROLLUPS: TableDefinition<'_, Place, Contents> = TableDefinition::new("rollups");
 /// Contents by time, replica and number.
 const DELTAS: TableDefinition<'_, (u64, &str, u64), &[u8]> = TableDefinition::new("deltas");
 const NOTES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes");

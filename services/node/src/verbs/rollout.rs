@@ -15,7 +15,6 @@ use crate::{
     output,
 };
 
-mod live;
 mod plan;
 mod view;
 
@@ -346,7 +345,7 @@ async fn status(peer: &Peer, named: &str, once: bool) -> Result<(), Failure> {
     let mut updates = watched
         .map_err(|status| peer.failure(&status))?
         .into_inner();
-    let mut live = live::Live::new();
+    let mut live = crate::live::Live::new();
     while let Some(update) = updates
         .message()
         .await

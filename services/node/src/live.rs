@@ -3,10 +3,10 @@
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// What is on the terminal now; stays there when dropped.
-pub(super) struct Live(ProgressBar);
+pub(crate) struct Live(ProgressBar);
 
 impl Live {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bar = ProgressBar::new_spinner();
         // A style without a placeholder would be a mistake of ours; the default shows the text, too.
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
@@ -15,7 +15,7 @@ impl Live {
         Self(bar)
     }
 
-    pub(super) fn show(&mut self, block: &str) {
+    pub(crate) fn show(&mut self, block: &str) {
         self.0.set_message(block.to_owned());
         self.0.tick();
     }
