@@ -19,6 +19,7 @@ mod exposition;
 mod flags;
 mod leaving;
 mod metrics;
+mod monitoring;
 mod openfeature;
 mod provider_faults;
 mod provider_wire;
