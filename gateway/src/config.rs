@@ -48,7 +48,7 @@ pub struct Config {
     pub write_timeout: Duration,
     /// Connections served at once; further ones wait in the listener's backlog.
     pub max_connections: usize,
-    /// Listeners to changes of flags (`/ofrep/v1/events`) at once.
+    /// Listeners to changes of flags (`/ofrep/v1/events`) at once, and as many to live figures (`/api/metrics/live`).
     pub max_listeners: usize,
     /// Silence on an event stream after which a comment is sent.
     #[serde(with = "humantime_serde")]

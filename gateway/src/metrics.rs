@@ -61,6 +61,7 @@ pub(crate) struct Metrics {
     peer: Peer<MetricsClient<Channel>>,
     health: health::Watched,
     alerts: Peer<AlertsClient<Channel>>,
+    receivers: Peer<AlertsClient<Channel>>,
     gatekeeper: Gatekeeper,
     sessions: sessions::Names,
     limits: BodyLimits,
@@ -78,12 +79,14 @@ impl Metrics {
         drain: Drain,
     ) -> Self {
         let client = MetricsClient::new(channel.clone()).max_decoding_message_size(LARGEST);
+        let alerts = AlertsClient::new(channel);
         let deadline = config.metrics_deadline.min(HEALTH_DEADLINE);
         Self {
             health: health::Watched::new(Peer::new(METRICS, client.clone(), deadline)),
             peer: Peer::new(METRICS, client, config.metrics_deadline),
+            alerts: Peer::new(METRICS, alerts.clone(), config.metrics_deadline),
             // Who tests an alert waits for mail servers.
-            alerts: Peer::new(METRICS, AlertsClient::new(channel), alerts::DEADLINE),
+            receivers: Peer::new(METRICS, alerts, alerts::TEST_DEADLINE),
             gatekeeper,
             sessions: sessions::Names::new(&config.jwt_secret),
             limits: config.body_limits(),

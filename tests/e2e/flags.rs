@@ -484,6 +484,12 @@ async fn any_revision_can_be_restored_and_the_history_tells_who_and_why() {
 async fn hostile_input_gets_a_clear_error_and_changes_nothing() {
     let troika = sandbox().start_role("flags");
     let mut client = flags_of(&troika).await;
+    // Which flags there are is known once the store was read.
+    until("the flags are read", Duration::from_secs(15), async || {
+        let listed = client.clone().list_flags(ListFlagsRequest::default()).await;
+        listed.is_ok_and(|listed| !listed.into_inner().flags.is_empty())
+    })
+    .await;
     let by = || Some(author("tests"));
     for percentage in [f64::NAN, f64::INFINITY, -1.0, 100.5, 1e300] {
         let request = SetPercentageRequest {

@@ -59,6 +59,13 @@ async fn scripted() -> Provider {
     .await
 }
 
+/// However often the provider fails, it is asked on: left alone, the bot's knowledge would answer in its place.
+fn steady(provider: &Provider) -> Sandbox {
+    sandbox()
+        .provider(provider)
+        .env("TROIKA_CHAT__MODEL__BREAKER__FAILURES", "1000")
+}
+
 fn question(kind: &str) -> Value {
     json!({ "query": format!("{kind} question"), "chatbotId": DEMO_BOT, "sessionId": Uuid::new_v4() })
 }
@@ -154,7 +161,7 @@ async fn knows(address: &str, turns: (u64, u64, u64)) {
 #[tokio::test(flavor = "multi_thread")]
 async fn turns_of_a_known_shape_are_told_alike_in_every_surface() {
     let provider = scripted().await;
-    let sandbox = sandbox().provider(&provider);
+    let sandbox = steady(&provider);
     let prices = "[metrics.prices.gpt-4o-mini]\ninput = 0.15\noutput = 0.6\n";
     std::fs::write(sandbox.data().join("troika.toml"), prices).unwrap();
     let troika = sandbox.start();
@@ -353,7 +360,7 @@ async fn several_processes_add_up_and_what_dies_takes_nothing_along() {
     let mongodb = servers::mongodb();
     let provider = scripted().await;
     let uri = format!("mongodb://127.0.0.1:{}/shop", mongodb.port);
-    let shared = sandbox().provider(&provider).env("MONGODB_URI", uri);
+    let shared = steady(&provider).env("MONGODB_URI", uri);
     // Two metrics replicas, three chats, two gateways.
     let ports = [servers::free_port(), servers::free_port()];
     let metrics_at = |port: u16| {
@@ -495,7 +502,7 @@ fn seed(sandbox: &Sandbox, chat: &Troika) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_on_the_embedded_store_keeps_totals_history_and_events() {
     let provider = scripted().await;
-    let sandbox = sandbox().provider(&provider);
+    let sandbox = steady(&provider);
     let mut troika = sandbox.start();
     turns(&[troika.gateway()], &[("GOOD", 5), ("FAIL", 1)]).await;
     knows(troika.metrics(), (5, 1, 0)).await;
@@ -521,10 +528,7 @@ async fn a_restart_on_the_embedded_store_keeps_totals_history_and_events() {
 #[tokio::test(flavor = "multi_thread")]
 async fn health_goes_down_and_up_with_the_turns_and_says_when() {
     let provider = scripted().await;
-    let troika = sandbox()
-        .provider(&provider)
-        // A model that is left alone is a reason of its own.
-        .env("TROIKA_CHAT__MODEL__BREAKER__FAILURES", "1000")
+    let troika = steady(&provider)
         .env("TROIKA_METRICS__HEALTH__WINDOW", "5s")
         .env("TROIKA_METRICS__HEALTH__WORSE_AFTER", "1s")
         .env("TROIKA_METRICS__HEALTH__BETTER_AFTER", "2s")
@@ -596,8 +600,7 @@ async fn alerts_reach_a_mail_server_and_a_webhook_and_say_when_it_is_over() {
     let provider = scripted().await;
     let mail = MailServer::start().await;
     let hook = Provider::choosing(|_| Reply::Json(json!({}))).await;
-    let sandbox = sandbox()
-        .provider(&provider)
+    let sandbox = steady(&provider)
         .env(
             "TROIKA_METRICS__ALERTS__WEBHOOK__URL",
             format!("{}/chat/completions", hook.url),
@@ -717,7 +720,7 @@ async fn without_the_metrics_role_no_turn_fails_and_none_is_slower() {
     let hanging = servers::hanging();
     let away = [servers::refusing(), hanging.local_addr().unwrap()];
     for address in away {
-        let sandbox = sandbox().provider(&provider);
+        let sandbox = steady(&provider);
         let chat = sandbox
             .clone()
             .env("TROIKA_CHAT__METRICS__ADDRESS", format!("http://{address}"))

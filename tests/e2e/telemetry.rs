@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use troika_tests::{
     collector::Collector,
-    listener::{ask_with, question},
-    provider::{Provider, Reply},
+    listener::{DEMO_BOT, ask_with, question},
+    provider::{Provider, Reply, Step},
     until,
 };
 
@@ -75,32 +75,93 @@ async fn request_id_and_trace_reach_the_model_the_logs_and_the_collector() {
     assert!(ours.len() >= 3, "gateway, chat and turn: {ours:?}");
 }
 
+/// Planted in every input there is.
+const PRIVATE: [&str; 9] = [
+    "my-private-question",
+    "the-answer-itself",
+    "somebody@example.org",
+    "911234567890",
+    "Name-of-Somebody",
+    "sk-secret-key",
+    "a-secret-to-sign-tokens-with-for-tests",
+    "hook-secret-path",
+    "token-of-a-stranger",
+];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn what_visitors_say_and_what_is_secret_never_reaches_the_logs() {
-    let provider = Provider::start([Reply::tokens(["the-answer-itself"])]).await;
-    let troika = sandbox()
+async fn what_visitors_say_and_what_is_secret_never_reaches_logs_or_figures() {
+    let provider = Provider::start([
+        Reply::tokens(["the-answer-itself"]),
+        Reply::Refuse {
+            status: 400,
+            retry_after: None,
+        },
+        Reply::Stream(vec![
+            Step::Token("the-answer-itself".into()),
+            Step::Wait(Duration::from_millis(20)),
+            Step::Break,
+        ]),
+    ])
+    .await;
+    let sandbox = sandbox()
         .provider(&provider)
         .env("OPENAI_API_KEY", "sk-secret-key")
-        .env("RUST_LOG", "debug")
-        .start();
-    let mut asked = question("my-private-question");
-    asked["email"] = "somebody@example.org".into();
-    asked["phone"] = "+911234567890".into();
-    ask_with(troika.gateway(), &asked, &[]).await.all().await;
-    until("the turn is logged", Duration::from_secs(5), async || {
-        troika.log().contains("turn ended")
-    })
-    .await;
-    let log = troika.log();
-    for private in [
-        "my-private-question",
-        "somebody@example.org",
-        "911234567890",
-        "the-answer-itself",
-        "sk-secret-key",
-    ] {
-        assert!(!log.contains(private), "{private} stands in the log");
+        .env("JWT_SECRET", "a-secret-to-sign-tokens-with-for-tests")
+        .env(
+            "TROIKA_METRICS__ALERTS__WEBHOOK__URL",
+            format!("{}/hook-secret-path", provider.url),
+        )
+        .env("RUST_LOG", "trace");
+    let troika = sandbox.start();
+    let gateway = troika.gateway();
+    let asked = json!({
+        "query": "my-private-question", "chatbotId": DEMO_BOT, "enableTTS": true,
+        "email": "somebody@example.org", "phone": "+911234567890", "name": "Name-of-Somebody",
+    });
+    let stranger = [("authorization", "Bearer token-of-a-stranger")];
+    // Answered, refused by the model, broken off; and wrong in every field.
+    for _ in 0..3 {
+        ask_with(gateway, &asked, &stranger).await.all().await;
     }
+    let mut wrong = asked.clone();
+    wrong["email"] = json!("somebody@example.org is no address");
+    wrong["phone"] = json!("911234567890x");
+    wrong["sessionId"] = json!("Name-of-Somebody");
+    ask_with(gateway, &wrong, &stranger).await.rest().await;
+    let token = sandbox.run(&["token", "--role", "admin"]);
+    let token = String::from_utf8(token.stdout).unwrap().trim().to_owned();
+    let tested = troika_tests::http()
+        .post(format!("{gateway}/api/metrics/alerts/test"))
+        .bearer_auth(&token)
+        .json(&json!({}));
+    let tested = tested.send().await.unwrap().text().await.unwrap();
+    until(
+        "the turns are counted",
+        Duration::from_secs(10),
+        async || {
+            let told = troika_tests::get(format!("{gateway}/api/metrics/streaming/events")).await;
+            let told: Value = told.unwrap().json().await.unwrap();
+            told["count"] == 4
+        },
+    )
+    .await;
+    let mut shown = vec![("the log", troika.log()), ("the alert's test", tested)];
+    for (name, url) in [
+        ("figures", format!("{gateway}/api/metrics/streaming")),
+        ("events", format!("{gateway}/api/metrics/streaming/events")),
+        ("old figures", format!("{gateway}/prometheus/metrics")),
+        ("own figures", format!("{}/metrics", troika.admin())),
+    ] {
+        let text = troika_tests::get(url).await.unwrap().text().await.unwrap();
+        assert!(!text.is_empty());
+        shown.push((name, text));
+    }
+    for (name, text) in &shown {
+        for private in PRIVATE.into_iter().chain([token.as_str()]) {
+            assert!(!text.contains(private), "{private} stands in {name}");
+        }
+    }
+    assert!(shown[0].1.contains("turn ended") && shown[0].1.contains("DEBUG"));
     assert_eq!(
         provider.asked()[0].header("authorization"),
         Some("Bearer sk-secret-key")

@@ -9,7 +9,10 @@ use axum::{
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use troika_chassis::context::RequestContext;
+use troika_chassis::{
+    context::RequestContext,
+    error::{Error, Violation},
+};
 use troika_proto::metrics::v1::{
     self as wire, AlertState, LiftSilenceRequest, ListAlertsRequest, SilenceRequest,
     TestAlertRequest,
@@ -25,8 +28,8 @@ use crate::{
     problem::{Problem, ProblemDocument},
 };
 
-/// How long the role may take: it asks mail servers when an alert is tested.
-pub(super) const DEADLINE: Duration = Duration::from_secs(30);
+/// How long the role may take for a test: it asks mail servers.
+pub(super) const TEST_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What is wrong, and what is silent.
 #[derive(Serialize, ToSchema)]
@@ -194,9 +197,28 @@ pub(crate) async fn silence(
             client.silence(request).await
         })
         .await
-        .map_err(refused)?;
+        .map_err(|error| refused(in_json(error)))?;
     let silence = Silence::from(sent.silence.unwrap_or_default());
     Ok((StatusCode::CREATED, axum::Json(silence)).into_response())
+}
+
+/// A refusal in the names of the JSON: what is a `duration` to the role are `seconds` here.
+fn in_json(error: Error) -> Error {
+    if error.violations().is_empty() {
+        return error;
+    }
+    let named = |text: &str| text.replace("duration", "seconds");
+    let violations = error.violations().iter().map(|violation| Violation {
+        field: named(&violation.field),
+        message: named(&violation.message),
+        kind: violation.kind.clone(),
+    });
+    Error::new(
+        error.code(),
+        error.reason().to_owned(),
+        named(error.message()),
+    )
+    .with_violations(violations)
 }
 
 /// Ends a silence before its time. One that is over already is no error.
@@ -246,7 +268,7 @@ pub(crate) async fn test(
         receiver: wanted.receiver,
     };
     let sent = metrics
-        .alerts
+        .receivers
         .ask(&context, asked, |mut client, request| async move {
             client.test_alert(request).await
         })

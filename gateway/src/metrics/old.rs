@@ -220,7 +220,7 @@ fn old_metrics(sent: wire::GetSnapshotResponse) -> serde_json::Value {
         let total = told.hits + told.misses;
         json!({ "hits": told.hits, "misses": told.misses, "hitRate": rate(told.hits, total, 0.0), "total": total })
     };
-    let size = figures.characters as f64 / figures.successes.max(1) as f64;
+    let size = answer_size(&figures);
     let ended = figures.successes + figures.failures;
     let spoken = figures.first_audio.as_ref().map_or(0, |told| told.count);
     json!({
@@ -263,6 +263,13 @@ fn old_metrics(sent: wire::GetSnapshotResponse) -> serde_json::Value {
     })
 }
 
+/// Characters of an answer on average: turns that broke off count with what was said in them, and those in which nothing
+/// was said do not count.
+pub(super) fn answer_size(figures: &wire::Figures) -> f64 {
+    let answers = figures.first_token.map_or(0, |told| told.count);
+    figures.characters as f64 / answers.max(1) as f64
+}
+
 /// `25`, and not `25.0`.
 fn number(value: f64) -> serde_json::Value {
     json!(crate::number::Plain(value))
@@ -280,12 +287,13 @@ fn formatted(seconds: i64) -> String {
         .collect()
 }
 
-/// The few figures that fit into a line.
+/// The few figures that fit into a line. Also at `/api/metrics/summary`.
 #[utoipa::path(
     get, path = "/api/metrics/streaming/summary", tag = "metrics",
     params(("window" = Option<String>, Query, description = "1m, 5m, 60m or lifetime, which is the default")),
     responses(
         (status = 200, description = "`{success, timestamp, summary}`", body = serde_json::Value),
+        (status = "4XX", description = "No such window", content_type = "application/problem+json", body = ProblemDocument),
         (status = "5XX", description = "The metrics role cannot answer", content_type = "application/problem+json", body = ProblemDocument),
     )
 )]
@@ -310,7 +318,7 @@ pub(crate) async fn summary(
 }
 
 /// The newest turns, the youngest first. Who is no admin gets names in place of sessions; a token that is none of ours
-/// counts as none.
+/// counts as none. Also at `/api/metrics/events`.
 #[utoipa::path(
     get, path = "/api/metrics/streaming/events", tag = "metrics",
     params(("limit" = Option<u32>, Query, description = "1 to 1000, 50 where nothing is said")),
@@ -327,9 +335,14 @@ pub(crate) async fn events(
     query: Query,
 ) -> Result<Response, Problem> {
     let limit = query.number("limit")?.unwrap_or(SOME_EVENTS);
-    if !(1..=MOST_EVENTS).contains(&limit) {
+    let rule = match limit {
+        0 => Some("number.min"),
+        1..=MOST_EVENTS => None,
+        _ => Some("number.max"),
+    };
+    if let Some(rule) = rule {
         let message = format!("limit must be from 1 to {MOST_EVENTS}");
-        return Err(wrong("limit", "number.max", message));
+        return Err(wrong("limit", rule, message));
     }
     let sent = metrics
         .peer
@@ -348,7 +361,7 @@ pub(crate) async fn events(
     Ok(axum::Json(document).into_response())
 }
 
-/// Begins all counting anew. The history stays, and so does what rollouts are judged by.
+/// Begins all counting anew. The history stays, and so does what rollouts are judged by. Also at `/api/metrics/reset`.
 #[utoipa::path(
     post, path = "/api/metrics/streaming/reset", tag = "metrics", security(("admin" = [])),
     responses(

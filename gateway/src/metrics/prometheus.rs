@@ -14,13 +14,13 @@ use troika_proto::metrics::v1::{
     CacheUse, GetSnapshotRequest, GetSnapshotResponse, Latency, Window,
 };
 
-use super::{Metrics, refused};
+use super::{Metrics, old::answer_size, refused};
 use crate::problem::{Problem, ProblemDocument};
 
 /// The text format's media type.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// All figures for a scraper of the old names.
+/// All figures for a scraper of the old names. Also at `/metrics`.
 #[utoipa::path(
     get, path = "/prometheus/metrics", tag = "metrics",
     responses(
@@ -194,10 +194,7 @@ fn text(sent: &GetSnapshotResponse) -> String {
         "chatbot_avg_response_size",
         "gauge",
         "Characters of an answer, on average.",
-        &[(
-            "",
-            figures.characters as f64 / figures.successes.max(1) as f64,
-        )],
+        &[("", answer_size(&figures))],
     );
     page.0
 }

@@ -1,5 +1,5 @@
 //! Sessions' names for those who may not know them: the same session has the same name, which nobody else can find
-//! out. Must not know who asks.
+//! out. It must not know who asks.
 
 use std::sync::Arc;
 
@@ -17,10 +17,14 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// All gateways with the same secret make the same names.
+    /// All gateways with the same secret make the same names. Without one each makes its own.
     pub(super) fn new(secret: &Secret) -> Self {
         // One way, and for this use alone: a name says nothing about the secret.
-        let key = Sha256::digest(format!("session names\n{}", secret.expose()));
+        let key = if secret.is_empty() {
+            Sha256::digest(rand::random::<[u8; 32]>())
+        } else {
+            Sha256::digest(format!("session names\n{}", secret.expose()))
+        };
         Self {
             key: BASE64_STANDARD.encode(key).into(),
         }
@@ -49,5 +53,11 @@ mod tests {
         assert_ne!(name, names.of("another"));
         assert_ne!(name, Names::new(&"another secret".into()).of(session));
         assert!(name.len() == LENGTH && !session.contains(&name));
+    }
+
+    #[test]
+    fn without_a_secret_nobody_can_make_the_names_of_sessions_they_know() {
+        let own = || Names::new(&Secret::default());
+        assert_ne!(own().of("a session"), own().of("a session"));
     }
 }

@@ -4,16 +4,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod admins;
+mod alerts;
 mod audio;
 mod client_address;
 mod drains;
 mod feature_flags;
+mod figures;
 mod flags;
 mod health;
+mod live_figures;
 mod ofrep;
 mod ofrep_events;
 mod ofrep_provider;
+mod old_figures;
 mod page;
+mod polled_health;
 mod requests;
 mod rollouts;
 mod setup;

@@ -30,6 +30,7 @@ use troika_proto::chat::v1::chat_stream_server::ChatStreamServer;
 
 mod chat;
 pub(crate) mod flags;
+pub(crate) mod metrics;
 pub(crate) mod speech;
 
 pub(crate) use chat::*;
@@ -78,6 +79,7 @@ impl House {
             chat: format!("http://{chat_address}").parse().unwrap(),
             // Nobody listens there, unless a test says otherwise.
             flags: "http://127.0.0.1:1".parse().unwrap(),
+            metrics: "http://127.0.0.1:1".parse().unwrap(),
             ..Config::default()
         };
         change(&mut config);

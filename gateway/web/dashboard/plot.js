@@ -74,7 +74,7 @@ export class Plot {
       legend: { show: false },
       cursor: { x: true, y: false, drag: { x: false, y: false }, points: this.#shape === "bars" ? { show: false } : { size: 7 }, sync: { key: this.#group } },
       scales: {
-        x: { time: true, range: () => [this.#drawing.from, this.#drawing.to] },
+        x: { time: true, range: () => [this.#drawing.from, this.#end()] },
         y: { range: (_, __, most) => [0, this.#unit === "share" ? 104 : most > 0 ? most * 1.08 : 1] },
       },
       axes: [
@@ -91,6 +91,12 @@ export class Plot {
       series: [{}, ...inks.map((one) => (this.#shape === "bars" ? bars(one) : line(one)))],
       hooks: { setCursor: [(plot) => this.#point(plot)] },
     };
+  }
+
+  /** The slot that goes on now is seen whole: its middle may lie ahead. */
+  #end() {
+    const { times, to, step } = this.#drawing;
+    return Math.max(to, (times.at(-1) ?? 0) + step);
   }
 
   #point({ cursor }) {

@@ -2,28 +2,23 @@
 //! others nor the next look.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::Notify, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{info, warn};
-use troika_chassis::outbound::{RetryConfig, backoff};
+use tracing::info;
 
 use crate::{
     config::Config,
     message::Message,
+    pace::Pace,
+    post::{Post, deliver},
     receivers::Receiver,
     rule::{Readings, Rule},
-    state::{Notice, State},
+    state::{Notice, Phase, State},
 };
-
-/// Notices that wait for one receiver; older ones are counted alone.
-const WAITING: usize = 200;
-/// The time over which messages are limited.
-const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// What became of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,13 +45,6 @@ struct Told {
     _delivering: AbortOnDropHandle<()>,
 }
 
-/// What waits for a receiver.
-#[derive(Default)]
-struct Post {
-    waiting: Mutex<(VecDeque<Notice>, usize)>,
-    filled: Notify,
-}
-
 impl std::fmt::Debug for Alerting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Alerting")
@@ -72,9 +60,15 @@ impl Alerting {
     /// # Errors
     /// Why a receiver cannot be used.
     pub fn new(config: &Config) -> Result<Self, String> {
+        let state = Arc::<Mutex<State>>::default();
         let receivers = Receiver::all(config)?.into_iter().map(|receiver| {
             let post = Arc::new(Post::default());
-            let delivering = deliver(receiver.clone(), Arc::clone(&post), config.max_messages);
+            let known = Arc::clone(&state);
+            // Also what was ordered after the notice.
+            let is_silent =
+                move |notice: &Notice| lock(&known).is_silent(&notice.name, SystemTime::now());
+            let pace = Pace::new(config.max_messages);
+            let delivering = deliver(receiver.clone(), Arc::clone(&post), pace, is_silent);
             Told {
                 receiver,
                 post,
@@ -85,7 +79,7 @@ impl Alerting {
             repeat: config.repeat,
             rules: Arc::new(config.rules()),
             receivers: Arc::new(receivers.collect()),
-            state: Arc::default(),
+            state,
         })
     }
 
@@ -127,9 +121,7 @@ impl Alerting {
     pub fn firing(&self) -> usize {
         let state = self.lock();
         let alerts = state.alerts().values();
-        alerts
-            .filter(|alert| alert.phase == crate::state::Phase::Firing)
-            .count()
+        alerts.filter(|alert| alert.phase == Phase::Firing).count()
     }
 
     /// Names of all receivers.
@@ -149,7 +141,11 @@ impl Alerting {
             tests.push(tokio::spawn(async move {
                 Tested {
                     receiver: receiver.name,
-                    problem: receiver.send(&Message::Test).await.err(),
+                    problem: receiver
+                        .send(&Message::Test)
+                        .await
+                        .err()
+                        .map(|failure| failure.problem),
                 }
             }));
         }
@@ -162,75 +158,11 @@ impl Alerting {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
-impl Post {
-    fn put(&self, notices: impl Iterator<Item = Notice>) {
-        let mut waiting = self.lock();
-        let (queue, held_back) = &mut *waiting;
-        queue.extend(notices);
-        while queue.len() > WAITING {
-            queue.pop_front();
-            *held_back += 1;
-        }
-        if !queue.is_empty() {
-            self.filled.notify_one();
-        }
-    }
-
-    fn take(&self) -> (Vec<Notice>, usize) {
-        let mut waiting = self.lock();
-        let (queue, held_back) = &mut *waiting;
-        (queue.drain(..).collect(), std::mem::take(held_back))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, (VecDeque<Notice>, usize)> {
-        // Nothing panics while it holds the lock.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Delivers what waits, all of it in one message, within the limit of an hour. Never returns.
-async fn deliver(receiver: Receiver, post: Arc<Post>, max_messages: u32) {
-    let retries = RetryConfig {
-        attempts: 5,
-        min_delay: Duration::from_secs(1),
-        max_delay: Duration::from_secs(60),
-    };
-    let mut sent: VecDeque<Instant> = VecDeque::new();
-    loop {
-        post.filled.notified().await;
-        while sent.front().is_some_and(|at| at.elapsed() >= HOUR) {
-            sent.pop_front();
-        }
-        if sent.len() >= max_messages as usize
-            && let Some(first) = sent.pop_front()
-        {
-            // What comes meanwhile goes out together.
-            tokio::time::sleep_until(first + HOUR).await;
-        }
-        let (notices, held_back) = post.take();
-        if notices.is_empty() {
-            continue;
-        }
-        let message = Message::News { notices, held_back };
-        let mut waits = backoff(&retries);
-        sent.push_back(Instant::now());
-        while let Err(problem) = receiver.send(&message).await {
-            let again = waits.next();
-            warn!(
-                receiver = receiver.name,
-                problem,
-                ?again,
-                "an alert could not be delivered"
-            );
-            match again {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => break,
-            }
-        }
-    }
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // Nothing panics while it holds the lock.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,6 +6,8 @@
 pub mod config;
 mod driver;
 mod message;
+mod pace;
+mod post;
 mod receivers;
 pub mod rule;
 pub mod state;

@@ -1,6 +1,6 @@
 //! Messages to people: what fires and what is over, as text and as what Slack shows. Pure.
 
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use serde_json::{Value, json};
 
@@ -9,13 +9,16 @@ use crate::{
     state::{News, Notice},
 };
 
+/// Attachments of one message; Slack refuses messages with more than a hundred and shows few of them.
+const ATTACHMENTS: usize = 20;
+
 /// One message.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Message {
-    /// What happened to alerts, and of how many it was too much to tell.
+    /// What happened to alerts, by rising time, and how many older notices there is no room for.
     News {
         notices: Vec<Notice>,
-        held_back: usize,
+        left_out: usize,
     },
     /// A test.
     Test,
@@ -27,11 +30,13 @@ impl Message {
         let Self::News { notices, .. } = self else {
             return "[TEST] troika: alerts reach you".to_owned();
         };
-        let firing: Vec<&Notice> = notices
-            .iter()
-            .filter(|it| it.news != News::Resolved)
-            .collect();
-        match (firing.as_slice(), notices.as_slice()) {
+        // How each stands now: a message that was held back may hold its whole story.
+        let latest: BTreeMap<&str, &Notice> =
+            notices.iter().map(|it| (it.name.as_str(), it)).collect();
+        let latest: Vec<&Notice> = latest.into_values().collect();
+        let firing = latest.iter().filter(|it| it.news != News::Resolved);
+        let firing: Vec<&Notice> = firing.copied().collect();
+        match (firing.as_slice(), latest.as_slice()) {
             ([], [one]) => format!("[RESOLVED] troika: {}", one.name),
             ([], all) => format!("[RESOLVED] troika: {} alerts", all.len()),
             ([one], _) => format!("[{}] troika: {}", word(one).to_uppercase(), one.summary),
@@ -45,24 +50,23 @@ impl Message {
 
     /// Some lines.
     pub(crate) fn text(&self) -> String {
-        let Self::News { notices, held_back } = self else {
+        let Self::News { notices, left_out } = self else {
             return "This is a test: alerts reach you. Nothing is wrong.".to_owned();
         };
         let mut lines: Vec<String> = notices.iter().map(line).collect();
-        if *held_back > 0 {
-            lines.push(format!(
-                "{held_back} more were held back: there were too many messages in the last hour."
-            ));
+        if *left_out > 0 {
+            lines.push(left_out_of(*left_out));
         }
         lines.join("\n")
     }
 
     /// As Slack's webhooks take it; others find the text.
     pub(crate) fn slack(&self) -> Value {
-        let Self::News { notices, .. } = self else {
+        let Self::News { notices, left_out } = self else {
             return json!({ "text": format!("{}\n{}", self.subject(), self.text()) });
         };
-        let attachments: Vec<Value> = notices
+        let newest = notices.len().saturating_sub(ATTACHMENTS);
+        let attachments: Vec<Value> = notices[newest..]
             .iter()
             .map(|notice| {
                 json!({
@@ -78,8 +82,16 @@ impl Message {
                 })
             })
             .collect();
-        json!({ "text": self.subject(), "attachments": attachments })
+        let text = match left_out + newest {
+            0 => self.subject(),
+            more => format!("{}\n{}", self.subject(), left_out_of(more)),
+        };
+        json!({ "text": text, "attachments": attachments })
     }
+}
+
+fn left_out_of(notices: usize) -> String {
+    format!("{notices} older ones are left out: too many came together.")
 }
 
 fn line(notice: &Notice) -> String {
@@ -106,3 +118,6 @@ fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
-    message::{Mailbox, header::ContentType},
+    message::{
+        Mailbox,
+        header::{ContentType, HeaderName, HeaderValue},
+    },
     transport::smtp::{
+        self,
         authentication::Credentials,
         client::{Tls as Encryption, TlsParameters},
     },
 };
 use troika_chassis::config::Secret;
+use uuid::Uuid;
 
 use crate::{
     config::{Config, Email, Tls},
@@ -27,6 +32,15 @@ pub(crate) struct Receiver {
     pub(crate) name: &'static str,
     pub(crate) min_severity: Severity,
     way: Way,
+}
+
+/// Why a message did not arrive.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// In words without secrets and without anybody's address.
+    pub(crate) problem: String,
+    /// Nobody refused it: it may have arrived all the same.
+    pub(crate) is_unclear: bool,
 }
 
 #[derive(Clone)]
@@ -79,50 +93,84 @@ impl Receiver {
     ///
     /// # Errors
     /// Why it did not arrive.
-    pub(crate) async fn send(&self, message: &Message) -> Result<(), String> {
+    pub(crate) async fn send(&self, message: &Message) -> Result<(), Failure> {
         match &self.way {
             Way::Webhook { http, url } => {
                 let sent = http.post(url.expose()).json(&message.slack()).send().await;
-                // The address is a secret.
-                let answer = sent.map_err(|error| causes(&error.without_url()))?;
+                let answer = sent.map_err(|error| Failure {
+                    is_unclear: !error.is_connect() && !error.is_builder(),
+                    // The address is a secret.
+                    problem: causes(&error.without_url()),
+                })?;
                 let status = answer.status();
                 if status.is_success() {
                     Ok(())
                 } else {
-                    Err(format!(
-                        "the webhook answered with status {}",
-                        status.as_u16()
-                    ))
+                    Err(Failure {
+                        problem: format!("the webhook answered with status {}", status.as_u16()),
+                        is_unclear: false,
+                    })
                 }
             }
             Way::Mail(mail) => {
                 let sending = mail.send(message);
-                match tokio::time::timeout(PATIENCE, sending).await {
-                    Ok(outcome) => outcome,
-                    Err(_) => Err(format!(
+                let late = |_| Failure {
+                    problem: format!(
                         "the mail server did not take it within {} s",
                         PATIENCE.as_secs()
-                    )),
-                }
+                    ),
+                    is_unclear: true,
+                };
+                tokio::time::timeout(PATIENCE, sending)
+                    .await
+                    .map_err(late)?
             }
         }
     }
 }
 
 impl Mail {
-    async fn send(&self, message: &Message) -> Result<(), String> {
+    async fn send(&self, message: &Message) -> Result<(), Failure> {
+        let id = format!("<{}@{}>", Uuid::new_v4(), self.from.email.domain());
         let mut mail = lettre::Message::builder()
             .from(self.from.clone())
+            .message_id(Some(id))
             .subject(message.subject())
             .header(ContentType::TEXT_PLAIN);
         for to in &self.to {
             mail = mail.to(to.clone());
         }
-        let mail = mail
-            .body(message.text())
-            .map_err(|error| error.to_string())?;
+        let mut mail = mail.body(message.text()).map_err(|error| Failure {
+            problem: error.to_string(),
+            is_unclear: false,
+        })?;
+        // Whoever is on holiday need not say so.
+        mail.headers_mut().insert_raw(HeaderValue::new(
+            HeaderName::new_from_ascii_str("Auto-Submitted"),
+            "auto-generated".to_owned(),
+        ));
         let sent = self.transport.send(mail).await;
-        sent.map(drop).map_err(|error| causes(&error))
+        sent.map(drop).map_err(|error| Failure {
+            problem: refusal(&error),
+            is_unclear: error.is_timeout(),
+        })
+    }
+}
+
+/// Why a mail server did not take a mail. What it answers may name people or accounts: its code says enough.
+fn refusal(error: &smtp::Error) -> String {
+    if let Some(code) = error.status().map(u16::from) {
+        let why = match code {
+            530 | 534 | 535 | 538 => "the user or the password",
+            550 | 551 | 553 => "the sender or a recipient",
+            400..500 => "it for now",
+            _ => "it",
+        };
+        format!("the mail server refused {why} (code {code})")
+    } else if error.is_response() {
+        "what answers there is no mail server".to_owned()
+    } else {
+        causes(error)
     }
 }
 

@@ -90,7 +90,7 @@ pub struct Reading {
 
 /// Who shows figures.
 pub trait Readings {
-    /// A figure over a window; `None` of what cannot be measured now: then nothing changes.
+    /// A figure over a window; `None` of what cannot be measured now: then nothing begins to fire, and nothing is over.
     fn read(&self, figure: Figure, window: Window) -> Option<Reading>;
 }
 

@@ -38,6 +38,9 @@ pub struct Alert {
     well_since: Option<SystemTime>,
     /// When people were told last that it fires.
     pub sent_at: Option<SystemTime>,
+    /// When it was over the last time, for as long as it does not fire again.
+    #[serde(default)]
+    over_at: Option<SystemTime>,
 }
 
 /// How an alert stands.
@@ -133,7 +136,8 @@ impl State {
         notices
     }
 
-    /// What a reading makes of an alert. One that says nothing changes nothing.
+    /// What a reading makes of an alert. One that says nothing ends a wait, which only counts while the condition is seen to
+    /// hold, and changes nothing else: who stops measuring is not well.
     fn advance(&mut self, name: &str, rule: &Rule, reading: Option<Reading>, now: SystemTime) {
         let holds = rule.holds(reading);
         let value = reading.map(|reading| reading.value);
@@ -145,6 +149,7 @@ impl State {
                     value: value.unwrap_or_default(),
                     well_since: None,
                     sent_at: None,
+                    over_at: None,
                 };
                 self.alerts.insert(name.to_owned(), alert);
                 // Without a time to wait it fires at once.
@@ -161,18 +166,29 @@ impl State {
         match (alert.phase, holds) {
             (Phase::Pending, Some(true)) if age(alert.since, now) >= rule.hold => {
                 begin(alert, Phase::Firing);
+                alert.over_at = None;
             }
-            (Phase::Pending, Some(false)) => {
-                self.alerts.remove(name);
-            }
+            (Phase::Pending, Some(false) | None) => match alert.over_at {
+                // A wait that came to nothing: what was over before is still over, and perhaps not told yet.
+                Some(over_at) => {
+                    begin(alert, Phase::Resolved);
+                    alert.since = over_at;
+                }
+                None => {
+                    self.alerts.remove(name);
+                }
+            },
             (Phase::Firing, Some(true)) => alert.well_since = None,
             (Phase::Firing, Some(false)) => {
                 let well_since = *alert.well_since.get_or_insert(now);
                 if age(well_since, now) >= rule.keep {
                     begin(alert, Phase::Resolved);
+                    alert.over_at = Some(now);
                 }
             }
             (Phase::Resolved, Some(true)) => {
+                // What an older version stored has no time of its own for it.
+                alert.over_at.get_or_insert(alert.since);
                 begin(alert, Phase::Pending);
                 self.advance(name, rule, reading, now);
             }

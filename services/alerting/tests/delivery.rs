@@ -4,10 +4,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -15,9 +12,11 @@ use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::watch};
 use troika_alerting::{
-    Alerting, Config, Figure, Reading, Readings, Window,
+    Alerting, Config, Figure, Reading, Readings, Severity, Window,
     config::{Email, RuleChange, Tls, Webhook},
+    state::Silence,
 };
+use troika_chassis::config::{Problems, Sources, Validate};
 use troika_tests::{mail::MailServer, servers};
 
 /// A webhook that keeps what it is sent, and fails at first.
@@ -25,7 +24,8 @@ use troika_tests::{mail::MailServer, servers};
 struct Hook {
     sent: Arc<Mutex<Vec<Value>>>,
     count: watch::Sender<usize>,
-    failures: Arc<AtomicUsize>,
+    failed: watch::Sender<usize>,
+    failures: usize,
 }
 
 impl Hook {
@@ -33,7 +33,8 @@ impl Hook {
         let hook = Self {
             sent: Arc::default(),
             count: watch::Sender::new(0),
-            failures: Arc::new(AtomicUsize::new(failures)),
+            failed: watch::Sender::new(0),
+            failures,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -45,9 +46,8 @@ impl Hook {
     }
 
     async fn take(State(hook): State<Self>, Json(message): Json<Value>) -> StatusCode {
-        let left = hook.failures.load(Ordering::Relaxed);
-        if left > 0 {
-            hook.failures.store(left - 1, Ordering::Relaxed);
+        if *hook.failed.borrow() < hook.failures {
+            hook.failed.send_modify(|failed| *failed += 1);
             return StatusCode::INTERNAL_SERVER_ERROR;
         }
         hook.sent.lock().unwrap().push(message);
@@ -56,14 +56,24 @@ impl Hook {
     }
 
     async fn messages(&self, wanted: usize) -> Vec<Value> {
-        let mut count = self.count.subscribe();
-        let waiting = count.wait_for(|count| *count >= wanted);
-        tokio::time::timeout(Duration::from_secs(20), waiting)
-            .await
-            .unwrap()
-            .unwrap();
+        reaches(&self.count, wanted).await;
         self.sent.lock().unwrap().clone()
     }
+}
+
+async fn reaches(count: &watch::Sender<usize>, wanted: usize) {
+    let mut count = count.subscribe();
+    let waiting = count.wait_for(|count| *count >= wanted);
+    tokio::time::timeout(Duration::from_secs(20), waiting)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+fn titles(message: &Value) -> Vec<&str> {
+    let attachments = message["attachments"].as_array().unwrap();
+    let titles = attachments.iter().map(|it| it["title"].as_str().unwrap());
+    titles.collect()
 }
 
 fn webhook(address: SocketAddr) -> Webhook {
@@ -130,11 +140,7 @@ async fn what_fires_together_is_one_message_to_each_who_wants_to_know() {
     let messages = hook.messages(1).await;
     assert_eq!(messages[0]["text"], "[CRITICAL] troika: 2 alerts");
     let attachments = messages[0]["attachments"].as_array().unwrap();
-    let titles: Vec<_> = attachments
-        .iter()
-        .map(|it| it["title"].as_str().unwrap())
-        .collect();
-    assert_eq!(titles, ["errors", "many_errors"]);
+    assert_eq!(titles(&messages[0]), ["errors", "many_errors"]);
     assert_eq!(attachments[1]["color"], "danger");
     // Mail is for what is critical.
     let mails = mail.mails(1).await;
@@ -160,14 +166,42 @@ async fn what_fires_together_is_one_message_to_each_who_wants_to_know() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_fails_is_tried_again() {
+async fn one_that_fails_is_tried_again_with_what_came_meanwhile() {
     let (hook, address) = Hook::start(1).await;
     let alerting = alerting(hasty(Config {
         webhook: webhook(address),
         ..Config::default()
     }));
     alerting.look(&Errors(50.0), SystemTime::now());
-    assert_eq!(hook.messages(1).await.len(), 1);
+    reaches(&hook.failed, 1).await;
+    alerting.look(&Errors(0.0), SystemTime::now());
+    let messages = hook.messages(1).await;
+    assert_eq!(messages[0]["text"], "[RESOLVED] troika: 2 alerts");
+    let told = titles(&messages[0]);
+    assert_eq!(told, ["errors", "many_errors", "errors", "many_errors"]);
+}
+
+#[tokio::test]
+async fn what_is_silenced_while_it_waits_is_told_when_the_silence_is_over() {
+    let (hook, address) = Hook::start(1).await;
+    let alerting = alerting(hasty(Config {
+        webhook: webhook(address),
+        ..Config::default()
+    }));
+    alerting.look(&Errors(50.0), SystemTime::now());
+    reaches(&hook.failed, 1).await;
+    let silence = Silence {
+        id: "one".to_owned(),
+        alert: "errors".to_owned(),
+        until: SystemTime::now() + Duration::from_secs(3600),
+        author: "ops".to_owned(),
+        reason: "known".to_owned(),
+    };
+    alerting.change(|state| state.set_silences(vec![silence]));
+    assert_eq!(titles(&hook.messages(1).await[0]), ["many_errors"]);
+    alerting.change(|state| state.set_silences(Vec::new()));
+    alerting.look(&Errors(50.0), SystemTime::now());
+    assert_eq!(titles(&hook.messages(2).await[1]), ["errors"]);
 }
 
 #[tokio::test]
@@ -202,6 +236,100 @@ async fn more_messages_than_an_hour_may_have_go_out_together_later() {
     }
     let later = tokio::time::timeout(Duration::from_millis(300), hook.messages(4)).await;
     assert!(later.is_err(), "a fourth message within an hour");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(60 * 60)).await;
+    tokio::time::resume();
+    let messages = hook.messages(4).await;
+    assert_eq!(messages[3]["text"], "[RESOLVED] troika: 2 alerts");
+    assert_eq!(titles(&messages[3]).len(), 14);
+}
+
+// The clock goes on by itself while nothing answers.
+#[tokio::test(start_paused = true)]
+async fn a_test_ends_though_nobody_answers() {
+    let hanging = servers::hanging();
+    let address = hanging.local_addr().unwrap();
+    let alerting = alerting(Config {
+        webhook: webhook(address),
+        email: email(address),
+        ..Config::default()
+    });
+    let began = tokio::time::Instant::now();
+    let tested = alerting.test("").await;
+    assert_eq!(tested.len(), 2);
+    assert!(tested.iter().all(|it| it.problem.is_some()), "{tested:?}");
+    assert!(!format!("{tested:?}").contains("secret"), "{tested:?}");
+    assert!(began.elapsed() < Duration::from_secs(15));
+}
+
+#[tokio::test]
+async fn mail_is_sent_under_an_account_where_the_server_asks_for_one() {
+    let mail = MailServer::with_account("troika@example.com", "pass word").await;
+    let account = |password: &str| Config {
+        email: Email {
+            user: "troika@example.com".to_owned(),
+            password: password.into(),
+            ..email(mail.address)
+        },
+        ..Config::default()
+    };
+    let problem = |config| async { alerting(config).test("email").await.remove(0).problem };
+
+    assert_eq!(problem(account("pass word")).await, None);
+    let text = mail.mails(1).await.remove(0);
+    for head in [
+        "Subject: [TEST] troika: alerts reach you",
+        "Auto-Submitted: auto-generated",
+        "Message-ID: <",
+    ] {
+        assert!(text.contains(head), "{text}");
+    }
+    // A server's words may hold an account, a password, an address: none of them is repeated.
+    assert_eq!(
+        problem(account("wrong")).await.unwrap(),
+        "the mail server refused the user or the password (code 535)"
+    );
+    let nobody = Config {
+        email: Email {
+            to: vec!["nobody@example.com".to_owned()],
+            ..account("pass word").email
+        },
+        ..Config::default()
+    };
+    assert_eq!(
+        problem(nobody).await.unwrap(),
+        "the mail server refused the sender or a recipient (code 550)"
+    );
+    let stranger = Config {
+        email: email(mail.address),
+        ..Config::default()
+    };
+    assert_eq!(
+        problem(stranger).await.unwrap(),
+        "the mail server refused the user or the password (code 530)"
+    );
+}
+
+#[tokio::test]
+async fn no_password_is_sent_to_a_server_without_encryption() {
+    let mail = MailServer::with_account("me", "password").await;
+    for tls in [Tls::Starttls, Tls::Wrapped] {
+        let tested = alerting(Config {
+            email: Email {
+                tls,
+                user: "me".to_owned(),
+                password: "password".into(),
+                ..email(mail.address)
+            },
+            ..Config::default()
+        })
+        .test("")
+        .await;
+        assert!(tested[0].problem.is_some());
+    }
+    let heard = mail.heard();
+    let revealing = |said: &&String| said.contains("AUTH") || said.contains("MAIL");
+    assert!(!heard.iter().any(|said| revealing(&said)), "{heard:?}");
 }
 
 #[tokio::test]
@@ -235,7 +363,6 @@ async fn a_test_says_what_became_of_it_without_the_address() {
 
 #[test]
 fn settings_that_cannot_work_are_told() {
-    use troika_chassis::config::Problems;
     let wrong = Config {
         rules: [("new".to_owned(), RuleChange::default())].into(),
         webhook: Webhook {
@@ -279,4 +406,69 @@ fn rules_are_changed_switched_off_and_added_by_name() {
     assert_eq!(rules["errors"].min_turns, 20);
     assert!(!rules.contains_key("degraded"));
     assert_eq!(rules["slow"].window, Window::Hour);
+}
+
+/// As it stands in the whole configuration.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Whole {
+    alerts: Config,
+}
+
+impl Validate for Whole {
+    fn validate(&self, problems: &mut Problems) {
+        self.alerts.validate(&mut problems.at("alerts"));
+    }
+}
+
+#[test]
+fn the_environment_changes_single_settings_of_a_rule_of_the_file() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("alerting.toml");
+    let text = r#"
+        [alerts.rules]
+        errors = { threshold = 3.0, for = "2m" }
+        slow = { figure = "complete_p95", window = "60m", threshold = 9000, summary = "Slow." }
+    "#;
+    std::fs::write(&file, text).unwrap();
+    let env = [
+        ("TROIKA_ALERTS__RULES__ERRORS__FOR", "30s"),
+        ("TROIKA_ALERTS__RULES__NO_CHAT__ENABLED", "false"),
+        ("TROIKA_ALERTS__RULES__SLOW__SEVERITY", "critical"),
+        ("TROIKA_ALERTS__EMAIL__TO", "a@example.com,b@example.com"),
+    ];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let sources = Sources {
+        file: Some(file),
+        env: env.into(),
+        aliases: &[],
+    };
+    let config = troika_chassis::config::load::<Whole>(&sources)
+        .unwrap()
+        .alerts;
+    let rules = config.rules();
+    let errors = &rules["errors"];
+    assert_eq!((errors.threshold, errors.hold.as_secs()), (3.0, 30));
+    assert_eq!(rules["slow"].severity, Severity::Critical);
+    assert!(!rules.contains_key("no_chat"));
+    assert_eq!(config.email.to, ["a@example.com", "b@example.com"]);
+}
+
+#[test]
+fn secrets_do_not_print() {
+    let config = Config {
+        webhook: Webhook {
+            url: "https://hooks.example/services/T0/token".into(),
+            ..Webhook::default()
+        },
+        email: Email {
+            password: "hunter2".into(),
+            ..Email::default()
+        },
+        ..Config::default()
+    };
+    let printed = format!("{config:?} {}", serde_json::to_string(&config).unwrap());
+    assert!(
+        !printed.contains("token") && !printed.contains("hunter2"),
+        "{printed}"
+    );
 }

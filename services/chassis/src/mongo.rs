@@ -1,11 +1,14 @@
 //! The connection to MongoDB: made without waiting, guarded, coming back by itself. It must not know
 //! which collections there are.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    time::{Duration, SystemTime},
+};
 
 use mongodb::{
     Client, Database,
-    bson::doc,
+    bson::{DateTime, Document, doc},
     error::{Error, ErrorKind, WriteFailure},
     options::{ClientOptions, ConnectionString},
 };
@@ -15,6 +18,12 @@ use crate::{
     config::{ConfigProblem, Problems, Secret, Validate},
     outbound::{Breaker, BreakerConfig, CallError, Outbound},
 };
+
+/// Who does what only one process at a time may do.
+const LEASES: &str = "leases";
+
+/// The server's code for a key that a unique index holds already.
+const DUPLICATE_KEY: i32 = 11_000;
 
 /// The key that problems with the address belong to.
 const URI: &str = "mongodb.uri";
@@ -180,6 +189,54 @@ impl Mongo {
         self.outbound.breaker()
     }
 
+    /// Takes or renews a lease in the collection `leases`, for a time; `false` while another holds it. Two may hold it for
+    /// a moment when clocks differ.
+    ///
+    /// # Errors
+    ///
+    /// See [`CallError`].
+    pub async fn lease(
+        &self,
+        name: &str,
+        holder: &str,
+        time: Duration,
+    ) -> Result<bool, CallError<Error>> {
+        let now = SystemTime::now();
+        let until = DateTime::from_system_time(now + time);
+        let now = DateTime::from_system_time(now);
+        let leases = self.db.collection::<Document>(LEASES);
+        let free = doc! {
+            "_id": name,
+            "$or": [{ "holder": holder }, { "until": { "$lt": now } }],
+        };
+        let taken = doc! { "$set": { "holder": holder, "until": until } };
+        let updated = self
+            .run(async { leases.update_one(free, taken).await })
+            .await?;
+        if updated.matched_count > 0 {
+            return Ok(true);
+        }
+        // Nobody had it ever, or somebody has it: the identity tells which.
+        let first = doc! { "_id": name, "holder": holder, "until": until };
+        match self.run(async { leases.insert_one(first).await }).await {
+            Ok(_) => Ok(true),
+            Err(CallError::Failed(error)) if is_duplicate(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives a lease back.
+    ///
+    /// # Errors
+    ///
+    /// See [`CallError`].
+    pub async fn release(&self, name: &str, holder: &str) -> Result<(), CallError<Error>> {
+        let leases = self.db.collection::<Document>(LEASES);
+        let own = doc! { "_id": name, "holder": holder };
+        self.run(async { leases.delete_one(own).await.map(drop) })
+            .await
+    }
+
     /// Asks whether the server answers.
     ///
     /// # Errors
@@ -188,6 +245,30 @@ impl Mongo {
     pub async fn ping(&self) -> Result<(), CallError<Error>> {
         self.run(async { self.db.run_command(doc! { "ping": 1 }).await.map(drop) })
             .await
+    }
+}
+
+/// Whether a write was refused because a unique index holds the key already.
+pub fn is_duplicate(error: &Error) -> bool {
+    matches!(
+        &*error.kind,
+        ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == DUPLICATE_KEY
+    )
+}
+
+/// What went wrong with a call, in the driver's words without what the documents hold.
+pub fn words(error: &CallError<Error>) -> String {
+    match error {
+        CallError::Open { .. } => {
+            "MongoDB failed too often and is left alone for a while".to_owned()
+        }
+        CallError::TimedOut(limit) => format!("MongoDB did not answer within {limit:?}"),
+        CallError::Failed(error) => match &*error.kind {
+            ErrorKind::Write(WriteFailure::WriteError(write)) => {
+                format!("MongoDB refused with error {}", write.code)
+            }
+            kind => format!("MongoDB could not do it: {kind}"),
+        },
     }
 }
 

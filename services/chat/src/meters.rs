@@ -102,12 +102,12 @@ impl Meters {
             let turns = Family::<Ended, Counter>::default();
             // Known before they happen: a rate from nothing to one is no rate otherwise.
             for endpoint in ["query", "answer"] {
-                for outcome in ["success", "failure", "cancelled"] {
-                    let kind = if outcome == "failure" {
-                        "other"
-                    } else {
-                        "none"
-                    };
+                for (outcome, kind) in [
+                    ("success", "none"),
+                    ("cancelled", "none"),
+                    ("failure", "openai"),
+                    ("failure", "other"),
+                ] {
                     drop(turns.get_or_create(&Ended {
                         endpoint,
                         outcome,

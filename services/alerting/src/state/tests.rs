@@ -1,5 +1,7 @@
 //! See `../state.rs`.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -36,10 +38,10 @@ fn looks(
     from: u64,
     values: impl IntoIterator<Item = Option<f64>>,
 ) -> Vec<(u64, News)> {
-    let rules = rules();
+    static RULES: LazyLock<BTreeMap<String, Rule>> = LazyLock::new(rules);
     let mut told = Vec::new();
     for (second, value) in (from..).zip(values) {
-        for notice in state.step(&rules, &Shows(value), REPEAT, at(second)) {
+        for notice in state.step(&RULES, &Shows(value), REPEAT, at(second)) {
             told.push((second, notice.news));
         }
     }
@@ -52,6 +54,27 @@ fn bad(seconds: usize) -> Vec<Option<f64>> {
 
 fn well(seconds: usize) -> Vec<Option<f64>> {
     vec![Some(1.0); seconds]
+}
+
+fn silence(alert: &str, until: u64) -> Silence {
+    Silence {
+        id: format!("{alert} until {until}"),
+        alert: alert.to_owned(),
+        until: at(until),
+        author: "ops".to_owned(),
+        reason: String::new(),
+    }
+}
+
+/// Stretches of bad, good and absent values.
+fn weather() -> impl Strategy<Value = Vec<Option<f64>>> {
+    let value = prop_oneof![3 => Just(Some(50.0)), 3 => Just(Some(1.0)), 1 => Just(None)];
+    prop::collection::vec((value, 1_usize..200), 1..60).prop_map(|stretches| {
+        let stretches = stretches.into_iter();
+        stretches
+            .flat_map(|(value, seconds)| vec![value; seconds])
+            .collect()
+    })
 }
 
 #[test]
@@ -83,6 +106,39 @@ fn what_cannot_be_measured_changes_nothing() {
 }
 
 #[test]
+fn a_wait_counts_only_while_the_condition_is_seen_to_hold() {
+    let mut state = State::default();
+    assert_eq!(looks(&mut state, 0, bad(50)), []);
+    assert_eq!(looks(&mut state, 50, vec![None; 1000]), []);
+    assert_eq!(looks(&mut state, 1050, bad(60)), []);
+    assert_eq!(looks(&mut state, 1110, bad(1)), [(1110, News::Firing)]);
+}
+
+#[test]
+fn a_blip_after_it_was_over_forgets_neither_that_it_was_nor_to_say_so() {
+    let mut state = State::default();
+    looks(&mut state, 0, bad(100));
+    state.set_silences(vec![silence("", 600)]);
+    assert_eq!(looks(&mut state, 100, well(200)), []);
+    assert_eq!(looks(&mut state, 300, bad(30)), []);
+    assert_eq!(state.alerts()["errors"].phase, Phase::Pending);
+    assert_eq!(looks(&mut state, 330, well(300)), [(600, News::Resolved)]);
+    let alert = &state.alerts()["errors"];
+    assert_eq!((alert.phase, alert.since), (Phase::Resolved, at(220)));
+}
+
+#[test]
+fn what_an_older_version_stored_is_understood() {
+    let stored = r#"{"alerts": {"errors": {"phase": "resolved", "since": {"secs_since_epoch": 1800000000, "nanos_since_epoch": 0},
+        "value": 1.0, "well_since": null, "sent_at": null}}, "silences": []}"#;
+    let mut state: State = serde_json::from_str(stored).unwrap();
+    assert_eq!(looks(&mut state, 10, bad(10)), []);
+    assert_eq!(looks(&mut state, 20, well(10)), []);
+    let alert = &state.alerts()["errors"];
+    assert_eq!((alert.phase, alert.since), (Phase::Resolved, at(0)));
+}
+
+#[test]
 fn while_it_fires_people_are_reminded() {
     let mut state = State::default();
     let told = looks(&mut state, 0, bad(2 * 3600 + 100));
@@ -99,19 +155,9 @@ fn while_it_fires_people_are_reminded() {
 #[test]
 fn silence_keeps_it_from_being_told_and_afterwards_it_is() {
     let mut state = State::default();
-    let silence = |id: &str, alert: &str, until| Silence {
-        id: id.to_owned(),
-        alert: alert.to_owned(),
-        until: at(until),
-        author: "ops".to_owned(),
-        reason: String::new(),
-    };
-    state.set_silences(vec![
-        silence("a", "errors", 200),
-        silence("b", "another", 10_000),
-    ]);
+    state.set_silences(vec![silence("errors", 200), silence("another", 10_000)]);
     assert_eq!(looks(&mut state, 0, bad(300)), [(200, News::Firing)]);
-    state.set_silences(vec![silence("c", "", 10_000)]);
+    state.set_silences(vec![silence("", 10_000)]);
     assert_eq!(looks(&mut state, 300, well(300)), []);
     state.set_silences(Vec::new());
     assert_eq!(looks(&mut state, 600, well(1)), [(600, News::Resolved)]);
@@ -158,14 +204,8 @@ fn every_built_in_rule_can_fire_and_can_be_over() {
 
 proptest! {
     #[test]
-    fn it_never_fires_early_and_resolves_only_what_fired(
-        values in prop::collection::vec((any::<bool>(), 1_u64..200), 1..60)
-    ) {
+    fn it_never_fires_early_and_resolves_only_what_fired(values in weather()) {
         let mut state = State::default();
-        let values: Vec<Option<f64>> = values
-            .into_iter()
-            .flat_map(|(is_bad, seconds)| vec![Some(if is_bad { 50.0 } else { 1.0 }); seconds as usize])
-            .collect();
         let told = looks(&mut state, 0, values.clone());
         let mut firing = false;
         for (second, news) in told {
@@ -181,9 +221,60 @@ proptest! {
                     prop_assert!(firing);
                     firing = false;
                     let before = &values[second as usize - 120..=second as usize];
-                    prop_assert!(before.iter().all(|value| *value == Some(1.0)));
+                    prop_assert!(before.iter().all(|value| *value != Some(50.0)));
+                    prop_assert_eq!(values[second as usize], Some(1.0));
                 }
             }
         }
+    }
+
+    #[test]
+    fn flapping_is_told_no_more_often_than_its_times_allow(
+        stretches in prop::collection::vec((1_usize..150, 1_usize..150), 1..60)
+    ) {
+        let values = stretches.into_iter();
+        let values: Vec<_> = values
+            .flat_map(|(ill, good)| bad(ill).into_iter().chain(well(good)))
+            .collect();
+        // One round takes a minute to fire and two to be over.
+        let most = 2 * (values.len() / 180 + 1) + values.len() / REPEAT.as_secs() as usize;
+        prop_assert!(looks(&mut State::default(), 0, values).len() <= most);
+    }
+
+    #[test]
+    fn a_silent_alert_is_never_told_and_what_is_told_is_in_order(
+        values in weather(),
+        silences in prop::collection::btree_map(0_u64..6000, 1_u64..900, 0..12),
+    ) {
+        let (mut state, mut silent_until, mut firing) = (State::default(), 0, false);
+        for (second, value) in (0..).zip(values) {
+            if let Some(seconds) = silences.get(&second) {
+                silent_until = silent_until.max(second + seconds);
+                state.set_silences(vec![silence("errors", silent_until)]);
+            }
+            for (_, news) in looks(&mut state, second, [value]) {
+                prop_assert!(second >= silent_until);
+                prop_assert_eq!(firing, news != News::Firing);
+                firing = news != News::Resolved;
+            }
+        }
+    }
+
+    #[test]
+    fn who_takes_over_at_any_moment_goes_on_as_the_one_before_would_have(
+        values in weather(),
+        moment in any::<prop::sample::Index>(),
+    ) {
+        let moment = moment.index(values.len());
+        let mut alone = State::default();
+        let whole = looks(&mut alone, 0, values.clone());
+        let mut first = State::default();
+        let mut told = looks(&mut first, 0, values[..moment].iter().copied());
+        let stored = serde_json::to_string(&first).unwrap();
+        let mut second = State::default();
+        second.take_over(serde_json::from_str(&stored).unwrap());
+        told.extend(looks(&mut second, moment as u64, values[moment..].iter().copied()));
+        prop_assert_eq!(told, whole);
+        prop_assert_eq!(second, alone);
     }
 }

@@ -1,18 +1,21 @@
 //! MongoDB as the store: collections `featureflaglog`, `rolloutdecisions` and `leases`. Documents carry their contents as one
 //! JSON text beside the fields that are searched for: what was stored is read back to the letter.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bson::{DateTime, Document, doc};
 use futures::TryStreamExt as _;
 use mongodb::{
     Collection, IndexModel,
-    error::{Error, ErrorKind, WriteFailure},
+    error::Error,
     options::{Acknowledgment, CollectionOptions, IndexOptions, WriteConcern},
 };
 use tokio::sync::OnceCell;
-use troika_chassis::{mongo::Mongo, outbound::CallError};
+use troika_chassis::{
+    mongo::{Mongo, is_duplicate, words},
+    outbound::CallError,
+};
 use troika_rollouts::decide::Decision;
 
 use super::{Appended, DECISIONS_KEPT, Store, StoreError};
@@ -20,11 +23,8 @@ use crate::log::Entry;
 
 const LOG: &str = "featureflaglog";
 const DECISIONS: &str = "rolloutdecisions";
-const LEASES: &str = "leases";
 /// The lease of the one who decides on rollouts.
 const CONTROLLER: &str = "rollouts";
-/// The server's code for a key that a unique index holds already.
-const DUPLICATE_KEY: i32 = 11_000;
 
 /// The log, the decisions and the lease in a MongoDB database. Writes are acknowledged by a majority, from its
 /// journals. Clones share the connection.
@@ -198,39 +198,13 @@ impl Store for MongoStore {
     }
 
     async fn lease(&self, holder: &str, time: Duration) -> Result<bool, StoreError> {
-        let now = SystemTime::now();
-        let until = DateTime::from_system_time(now + time);
-        let now = DateTime::from_system_time(now);
-        let leases = self.collection(LEASES);
-        let free = doc! {
-            "_id": CONTROLLER,
-            "$or": [{ "holder": holder }, { "until": { "$lt": now } }],
-        };
-        let taken = doc! { "$set": { "holder": holder, "until": until } };
-        let updated = self
-            .run(async { leases.update_one(free, taken).await })
-            .await?;
-        if updated.matched_count > 0 {
-            return Ok(true);
-        }
-        // Nobody had it ever, or somebody has it: the identity tells which.
-        let first = doc! { "_id": CONTROLLER, "holder": holder, "until": until };
-        match self
-            .mongo
-            .run(async { leases.insert_one(first).await })
-            .await
-        {
-            Ok(_) => Ok(true),
-            Err(CallError::Failed(error)) if is_duplicate(&error) => Ok(false),
-            Err(error) => Err(unavailable(error)),
-        }
+        let leased = self.mongo.lease(CONTROLLER, holder, time).await;
+        leased.map_err(unavailable)
     }
 
     async fn release(&self, holder: &str) -> Result<(), StoreError> {
-        let leases = self.collection(LEASES);
-        let own = doc! { "_id": CONTROLLER, "holder": holder };
-        self.run(async { leases.delete_one(own).await.map(drop) })
-            .await
+        let released = self.mongo.release(CONTROLLER, holder).await;
+        released.map_err(unavailable)
     }
 
     fn is_shared(&self) -> bool {
@@ -255,25 +229,6 @@ fn contents<T: serde::de::DeserializeOwned>(document: &Document) -> Result<T, St
     serde_json::from_str(text).map_err(|error| corrupt(error.to_string()))
 }
 
-fn is_duplicate(error: &Error) -> bool {
-    matches!(
-        &*error.kind,
-        ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == DUPLICATE_KEY
-    )
-}
-
-/// The driver's words without what the documents hold.
 fn unavailable(error: CallError<Error>) -> StoreError {
-    StoreError::unavailable(match error {
-        CallError::Open { .. } => {
-            "MongoDB failed too often and is left alone for a while".to_owned()
-        }
-        CallError::TimedOut(limit) => format!("MongoDB did not answer within {limit:?}"),
-        CallError::Failed(error) => match &*error.kind {
-            ErrorKind::Write(WriteFailure::WriteError(write)) => {
-                format!("MongoDB refused with error {}", write.code)
-            }
-            kind => format!("MongoDB could not do it: {kind}"),
-        },
-    })
+    StoreError::unavailable(words(&error))
 }

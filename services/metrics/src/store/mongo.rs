@@ -1,21 +1,17 @@
-//! MongoDB as the store: collections `metricsdeltas`, `metricsrollups`, `metricsnotes` and `leases`. Contents lie in one binary
+//! MongoDB as the store: collections `metricsdeltas`, `metricsrollups` and `metricsnotes`. Contents lie in one binary
 //! field beside those that are searched for; a TTL index lets go of what was kept for its time.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bson::{Binary, DateTime, Document, doc, spec::BinarySubtype};
 use futures::{TryStreamExt as _, future::try_join_all};
-use mongodb::{
-    Collection, IndexModel,
-    error::{Error, ErrorKind, WriteFailure},
-    options::IndexOptions,
-};
+use mongodb::{Collection, IndexModel, error::Error, options::IndexOptions};
 use tokio::sync::OnceCell;
-use troika_chassis::{mongo::Mongo, outbound::CallError};
+use troika_chassis::{
+    mongo::{Mongo, is_duplicate, words},
+    outbound::CallError,
+};
 
 use super::{DELTAS_KEPT, Store, StoreError, StoredDelta};
 use crate::{
@@ -26,9 +22,6 @@ use crate::{
 const DELTAS: &str = "metricsdeltas";
 const ROLLUPS: &str = "metricsrollups";
 const NOTES: &str = "metricsnotes";
-const LEASES: &str = "leases";
-/// The server's code for a key that a unique index holds already.
-const DUPLICATE_KEY: i32 = 11_000;
 
 /// All in a MongoDB database. Clones share the connection.
 #[derive(Clone)]
@@ -225,32 +218,8 @@ impl Store for MongoStore {
     }
 
     async fn lease(&self, name: &str, holder: &str, time: Duration) -> Result<bool, StoreError> {
-        let now = SystemTime::now();
-        let until = DateTime::from_system_time(now + time);
-        let now = DateTime::from_system_time(now);
-        let leases = self.collection(LEASES);
-        let free = doc! {
-            "_id": name,
-            "$or": [{ "holder": holder }, { "until": { "$lt": now } }],
-        };
-        let taken = doc! { "$set": { "holder": holder, "until": until } };
-        let updated = self
-            .run(async { leases.update_one(free, taken).await })
-            .await?;
-        if updated.matched_count > 0 {
-            return Ok(true);
-        }
-        // Nobody had it ever, or somebody has it: the identity tells which.
-        let first = doc! { "_id": name, "holder": holder, "until": until };
-        match self
-            .mongo
-            .run(async { leases.insert_one(first).await })
-            .await
-        {
-            Ok(_) => Ok(true),
-            Err(CallError::Failed(error)) if is_duplicate(&error) => Ok(false),
-            Err(error) => Err(unavailable(error)),
-        }
+        let leased = self.mongo.lease(name, holder, time).await;
+        leased.map_err(unavailable)
     }
 
     async fn sweep(&self, _: u64) -> Result<(), StoreError> {
@@ -286,25 +255,6 @@ fn bytes(document: &mut Document) -> Option<Vec<u8>> {
     }
 }
 
-fn is_duplicate(error: &Error) -> bool {
-    matches!(
-        &*error.kind,
-        ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == DUPLICATE_KEY
-    )
-}
-
-/// The driver's words without what the documents hold.
 fn unavailable(error: CallError<Error>) -> StoreError {
-    StoreError::of(match error {
-        CallError::Open { .. } => {
-            "MongoDB failed too often and is left alone for a while".to_owned()
-        }
-        CallError::TimedOut(limit) => format!("MongoDB did not answer within {limit:?}"),
-        CallError::Failed(error) => match &*error.kind {
-            ErrorKind::Write(WriteFailure::WriteError(write)) => {
-                format!("MongoDB refused with error {}", write.code)
-            }
-            kind => format!("MongoDB could not do it: {kind}"),
-        },
-    })
+    StoreError::of(words(&error))
 }

@@ -2,10 +2,18 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-use troika_proto::metrics::v1::{WatchSummaryRequest, WatchSummaryResponse, Window};
+use tokio::time::{sleep, timeout};
+use tonic::Status;
+use troika_proto::metrics::v1::{Event, WatchSummaryRequest, WatchSummaryResponse, Window};
 
-use crate::{cli::Role, client::Peer, config::Config, exit::Failure, live::Live, output};
+use crate::{
+    cli::Role,
+    client::{Peer, SHORT},
+    config::Config,
+    exit::Failure,
+    live::Live,
+    output,
+};
 
 mod json;
 mod view;
@@ -64,28 +72,39 @@ pub(crate) enum Format {
 /// Shows the figures, again and again.
 ///
 /// # Errors
-/// When the role cannot be reached at first. Later it is asked until it is back.
+/// When the role cannot be reached at first; later it is asked until it is back. When nobody reads any more.
 pub(crate) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
     let peer = Peer::at(Role::Metrics, args.addr.as_deref(), config)?;
-    let mut screen = Screen::new(args.format);
+    follow(&peer, &args, &mut Screen::new(args.format)).await
+}
+
+async fn follow(peer: &Peer, args: &Args, screen: &mut impl Shows) -> Result<(), Failure> {
     let mut seen = false;
     loop {
-        match watch(&peer, &args, &mut screen, &mut seen).await {
-            Err(failure) if !seen => return Err(failure),
-            Ok(()) if args.once => return Ok(()),
-            // The role leaves, or is lost.
-            Ok(()) | Err(_) => screen.lost()?,
+        let mut shown = false;
+        let lost = watch(peer, args, screen, &mut shown).await?;
+        match lost {
+            None if shown && args.once => return Ok(()),
+            Some(status) if !seen && !shown => return Err(peer.failure(&status)),
+            // The role leaves, or is lost: told once until it is back.
+            _ if shown => screen.lost(),
+            _ => {}
         }
+        seen |= shown;
         sleep(AGAIN).await;
     }
 }
 
+/// Shows what the role tells until it is over, and whether it was lost.
+///
+/// # Errors
+/// When it cannot be shown.
 async fn watch(
     peer: &Peer,
     args: &Args,
-    screen: &mut Screen,
-    seen: &mut bool,
-) -> Result<(), Failure> {
+    screen: &mut impl Shows,
+    shown: &mut bool,
+) -> Result<Option<Status>, Failure> {
     let window = match args.window {
         Back::Minute => Window::Window1Minute,
         Back::FiveMinutes => Window::Window5Minutes,
@@ -96,28 +115,56 @@ async fn watch(
         window: window.into(),
         interval: args.interval.try_into().ok(),
     };
-    let watched = peer.metrics().watch_summary(request).await;
-    let mut looks = watched
-        .map_err(|status| peer.failure(&status))?
-        .into_inner();
-    while let Some(look) = looks
-        .message()
-        .await
-        .map_err(|status| peer.failure(&status))?
-    {
-        *seen = true;
-        screen.show(&look)?;
+    let patience = args.interval.saturating_add(SHORT);
+    let mut client = peer.metrics();
+    let mut looks = match in_time(patience, client.watch_summary(request)).await {
+        Ok(watched) => watched.into_inner(),
+        Err(status) => return Ok(Some(status)),
+    };
+    loop {
+        match in_time(patience, looks.message()).await {
+            Ok(Some(look)) => screen.show(look)?,
+            Ok(None) => return Ok(None),
+            Err(status) => return Ok(Some(status)),
+        }
+        *shown = true;
         if args.once {
-            return Ok(());
+            return Ok(None);
         }
     }
-    Ok(())
+}
+
+/// A role that hangs is away.
+async fn in_time<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    let late = || Status::deadline_exceeded("nothing was told");
+    timeout(patience, answer)
+        .await
+        .unwrap_or_else(|_| Err(late()))
+}
+
+/// What figures are shown on.
+trait Shows {
+    /// Shows the figures as they are now.
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    fn show(&mut self, look: WatchSummaryResponse) -> Result<(), Failure>;
+
+    /// The role was lost: the last figures stay.
+    fn lost(&mut self);
 }
 
 /// Where the figures are written.
 enum Screen {
     /// Drawn over itself.
-    Terminal(Live, String),
+    Terminal {
+        live: Live,
+        last: String,
+        recent: Recent,
+    },
     /// One block after the other.
     Text,
     Json,
@@ -127,38 +174,59 @@ impl Screen {
     fn new(format: Format) -> Self {
         match format {
             Format::Json => Self::Json,
-            Format::Text if output::stdout_is_terminal() => {
-                Self::Terminal(Live::new(), String::new())
-            }
+            Format::Text if output::stdout_is_terminal() => Self::Terminal {
+                live: Live::new(),
+                last: String::new(),
+                recent: Recent::default(),
+            },
             Format::Text => Self::Text,
         }
     }
+}
 
-    fn show(&mut self, look: &WatchSummaryResponse) -> Result<(), Failure> {
+impl Shows for Screen {
+    fn show(&mut self, mut look: WatchSummaryResponse) -> Result<(), Failure> {
         match self {
-            Self::Terminal(live, last) => {
-                *last = view::block(look);
+            Self::Terminal { live, last, recent } => {
+                look.events = recent.with(look.events);
+                *last = view::block(&look);
                 live.show(last);
                 Ok(())
             }
-            Self::Text => output::line(&view::block(look)),
-            Self::Json => output::line(&json::line(look)),
+            Self::Text => output::line(&view::block(&look)),
+            Self::Json => output::line(&json::line(&look)),
         }
     }
 
-    /// The role was lost: the last figures stay.
-    fn lost(&mut self) -> Result<(), Failure> {
+    fn lost(&mut self) {
         match self {
-            Self::Terminal(live, last) => {
+            Self::Terminal { live, last, recent } => {
+                // Whoever is asked anew tells the newest ones again.
+                *recent = Recent::default();
                 live.show(&format!(
                     "{last}\n\nThe metrics role is away: these figures are old."
                 ));
-                Ok(())
             }
             Self::Text | Self::Json => {
-                output::warning("the metrics role is away: trying again");
-                Ok(())
+                output::warning("the metrics role is away: trying again until it is back");
             }
         }
     }
 }
+
+/// Events that stay in sight: each look tells those alone that are new since the last.
+#[derive(Default)]
+struct Recent(Vec<Event>);
+
+impl Recent {
+    /// Those that are in sight with the new ones, the youngest first.
+    fn with(&mut self, new: Vec<Event>) -> Vec<Event> {
+        let Self(kept) = self;
+        kept.splice(..0, new);
+        kept.truncate(view::EVENTS);
+        kept.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use troika_proto::metrics::v1::{
 use crate::output::printable;
 
 /// Events that are shown.
-const EVENTS: usize = 8;
+pub(super) const EVENTS: usize = 8;
 
 /// All of it.
 pub(super) fn block(look: &WatchSummaryResponse) -> String {
