@@ -1,4 +1,4 @@
-//! What telling costs a turn: `cargo run --release -p troika-reporting --example cost`
+//! What telling costs a turn: `cargo run --release -p troika-reporting --example telling`
 //!
 //! The gap after each token, and the outcome at the end, on the turn's own task: all that a visitor could wait for. The
 //! metrics role is away, which is the worst case: outcomes are dropped and counted.

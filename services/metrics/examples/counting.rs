@@ -1,4 +1,4 @@
-//! What counting costs the metrics role: `cargo run --release -p troika-metrics --example cost`
+//! What counting costs the metrics role: `cargo run --release -p troika-metrics --example counting`
 //!
 //! The real role on a real socket and its embedded file, told as chat tells it: batches of 256 turns with 200 gaps each,
 //! three flags, of ten bots. The time is this whole process's CPU, the teller's side included.
