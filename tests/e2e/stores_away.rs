@@ -178,7 +178,7 @@ async fn a_second_process_on_the_same_file_ends_with_a_reason() {
     let reason = String::from_utf8_lossy(&output.stderr);
     // Whichever of the roles is the first to find its file taken.
     assert!(
-        reason.contains(".redb cannot be opened") && reason.contains("TROIKA_DATA_DIR"),
+        reason.contains(".redb is in use by another process") && reason.contains("TROIKA_DATA_DIR"),
         "{reason}"
     );
 }

@@ -1,6 +1,6 @@
 //! What every troika process needs and nothing of the domain: configuration, the error vocabulary,
 //! lifecycle, gRPC servers and channels, request context, telemetry, figures and the port that shows them, guarded
-//! calls out, connections, a cache of bytes.
+//! calls out, connections, a database file, a cache of bytes.
 //! It must not know what a conversation, a flag or a voice is.
 
 pub mod admin;
@@ -9,6 +9,7 @@ pub mod channel;
 pub mod config;
 pub mod context;
 pub mod deps;
+pub mod embedded;
 pub mod error;
 pub mod health;
 pub mod lifecycle;

@@ -3,7 +3,7 @@
 pub mod embedded;
 pub mod mongo;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
 
@@ -22,6 +22,9 @@ impl StoreError {
 
 /// How long deltas are kept: for replicas that start, and for those that were away.
 pub const DELTAS_KEPT: Duration = Duration::from_secs(60 * 60);
+
+/// The newest delta that is known of each replica.
+pub type Known = HashMap<String, u64>;
 
 /// A delta, as the role writes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +46,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// contain.
     async fn write(&self, rollups: Vec<Rollup>, delta: StoredDelta) -> Result<(), StoreError>;
 
-    /// The deltas that were closed at or after a second, of all replicas, in any order.
-    async fn deltas(&self, since: u64) -> Result<Vec<StoredDelta>, StoreError>;
+    /// The deltas that were closed at or after a second, of all replicas, in any order; of those that are known, only
+    /// what is younger than the number that is.
+    async fn deltas(&self, since: u64, known: &Known) -> Result<Vec<StoredDelta>, StoreError>;
 
     /// Rollups of a part whose times are at or after `from` and before `to`, of all replicas, by rising time.
     async fn rollups(

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use troika_chassis::mongo::{Mongo, MongoConfig};
 use troika_metrics::{
     Dimension, Part, Resolution, Rollup,
-    store::{DELTAS_KEPT, Store, StoredDelta, embedded::Embedded, mongo::MongoStore},
+    store::{DELTAS_KEPT, Known, Store, StoredDelta, embedded::Embedded, mongo::MongoStore},
 };
 use troika_tests::servers::{self, Server};
 
@@ -123,14 +123,26 @@ async fn deltas_of_all_replicas_are_found_since_a_second() {
                 .await
                 .unwrap();
         }
-        let mut found = store.deltas(NOW + 1).await.unwrap();
+        let mut found = store.deltas(NOW + 1, &Known::new()).await.unwrap();
         found.sort_by(|a, b| a.replica.cmp(&b.replica));
         assert_eq!(
             found,
             [delta("a", 2, NOW + 1), delta("b", 1, NOW + 1)],
             "{name}"
         );
-        assert_eq!(store.deltas(0).await.unwrap().len(), 3, "{name}");
+        assert_eq!(
+            store.deltas(0, &Known::new()).await.unwrap().len(),
+            3,
+            "{name}"
+        );
+        // Nobody is told again what is known.
+        let known = Known::from([
+            ("a".to_owned(), 1),
+            ("b".to_owned(), 1),
+            ("c".to_owned(), 9),
+        ]);
+        let found = store.deltas(0, &known).await.unwrap();
+        assert_eq!(found, [delta("a", 2, NOW + 1)], "{name}");
     }
 }
 
@@ -180,7 +192,10 @@ async fn a_file_lets_go_of_what_was_kept_for_its_time() {
     }
     let times: Vec<u64> = left.iter().map(|rollup| rollup.at).collect();
     assert_eq!(times, [NOW - day, NOW - 89 * day, 1]);
-    assert_eq!(store.deltas(0).await.unwrap(), [delta("a", 2, NOW - hour)]);
+    assert_eq!(
+        store.deltas(0, &Known::new()).await.unwrap(),
+        [delta("a", 2, NOW - hour)]
+    );
 }
 
 #[tokio::test]
@@ -233,7 +248,7 @@ async fn a_server_that_refuses_or_hangs_fails_every_call_in_time() {
         let store = mongo(port).await;
         let began = Instant::now();
         assert!(store.write(vec![], delta("a", 1, NOW)).await.is_err());
-        assert!(store.deltas(0).await.is_err());
+        assert!(store.deltas(0, &Known::new()).await.is_err());
         assert!(store.noted("epoch").await.is_err());
         assert!(store.lease("alerts", "a", Duration::ZERO).await.is_err());
         assert!(
@@ -251,4 +266,16 @@ async fn a_file_has_one_owner_and_the_second_is_told_what_to_do() {
     let _first = Embedded::open(&path).unwrap();
     let problem = Embedded::open(&path).unwrap_err().to_string();
     assert!(problem.contains("TROIKA_DATA_DIR"), "{problem}");
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_may_read_the_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("metrics.redb");
+    drop(Embedded::open(&path).unwrap());
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
 }

@@ -1,103 +1,30 @@
-//! The embedded database: one file, one process, no server. This file owns the file itself: opening it,
-//! the threads that may wait for the disk, time limits, and getting well after a disk that failed. What
-//! lies in the tables is told by the files beside it.
+//! The embedded database: one file, one process, no server. The file itself is the chassis' matter; what lies in the
+//! tables is told by the files beside this one.
 
 mod bots;
 mod knowledge;
 mod messages;
 mod record;
 
-use std::{
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::path::Path;
 
-use redb::{
-    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageError,
-    WriteTransaction,
-};
-use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use redb::{ReadTransaction, WriteTransaction};
+use troika_chassis::embedded::{self, DatabaseFile, FileError, make_table};
+
+pub use troika_chassis::embedded::OpenError;
 
 use super::StoreError;
 
-/// How long a call waits for the disk.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
-/// Reads at one time. The file allows more, but each one holds a thread.
-const READERS: usize = 16;
 /// Memory for pages of the file.
 const PAGE_CACHE: usize = 64 << 20;
-
-type Opener = Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>;
 
 /// Bots, messages and knowledge in one file. Clones share it.
 ///
 /// Every call leaves the async threads alone and ends within ten seconds; a write that was cut by that
 /// limit, or by dropping the call, may still land. Times are kept to the millisecond.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Embedded {
-    file: Arc<DatabaseFile>,
-    time_limit: Duration,
-}
-
-impl fmt::Debug for Embedded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Embedded")
-            .field("path", &self.file.path)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why the file could not be opened, and what to do about it.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Somebody else has it open.
-    #[error(
-        "{} is in use by another process: stop that one, or give this one a folder of its own (TROIKA_DATA_DIR)",
-        path.display()
-    )]
-    InUse {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It is no database, or a damaged one.
-    #[error(
-        "{} is damaged or no database of troika ({problem}): put a backup in its place, or move it away to start empty",
-        path.display()
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What the engine said.
-        problem: String,
-    },
-    /// Its format is not the one this version reads.
-    #[error(
-        "{} was written in file format {found}, which this version does not read: start the version that wrote it, or move it away to start empty",
-        path.display()
-    )]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// The format found.
-        found: u8,
-    },
-    /// The disk or the folder does not allow it.
-    #[error(
-        "{} cannot be opened ({source}): check that the folder exists, may be written, and has room, or name another (TROIKA_DATA_DIR)",
-        path.display()
-    )]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    file: DatabaseFile,
 }
 
 impl Embedded {
@@ -108,29 +35,8 @@ impl Embedded {
     ///
     /// Says what to do: see [`OpenError`].
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        create_private(path).map_err(|source| OpenError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-        let file = path.to_owned();
-        Self::with_opener(
-            path,
-            TIME_LIMIT,
-            Box::new(move || Builder::new().set_cache_size(PAGE_CACHE).create(&file)),
-        )
-    }
-
-    fn with_opener(path: &Path, time_limit: Duration, opener: Opener) -> Result<Self, OpenError> {
-        let database = open_database(&opener).map_err(|problem| problem.at(path))?;
-        let file = Arc::new(DatabaseFile {
-            path: path.to_owned(),
-            opener,
-            database: RwLock::new(Some(database)),
-            failed: AtomicBool::new(false),
-            readers: Arc::new(Semaphore::new(READERS)),
-            writer: Arc::new(Semaphore::new(1)),
-        });
-        Ok(Self { file, time_limit })
+        let file = DatabaseFile::open(path, PAGE_CACHE, make_tables)?;
+        Ok(Self { file })
     }
 
     /// Runs `work` in a snapshot of the file.
@@ -138,11 +44,11 @@ impl Embedded {
         &self,
         work: impl FnOnce(&ReadTransaction) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.blocking(&self.file.readers, move |database| {
-            let transaction = database.begin_read()?;
-            work(&transaction)
-        })
-        .await
+        let done = self
+            .file
+            .read(|transaction| work(transaction).map_err(|Fault(fault)| fault))
+            .await;
+        done.map_err(StoreError::from)
     }
 
     /// Runs `work` in a transaction that is durable when this returns, and undone when `work` fails.
@@ -150,233 +56,43 @@ impl Embedded {
         &self,
         work: impl FnOnce(&WriteTransaction) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.blocking(&self.file.writer, move |database| {
-            let transaction = database.begin_write()?;
-            let done = work(&transaction)?;
-            transaction.commit()?;
-            Ok(done)
-        })
-        .await
-    }
-
-    async fn blocking<T: Send + 'static>(
-        &self,
-        threads: &Arc<Semaphore>,
-        work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let file = Arc::clone(&self.file);
-        let threads = Arc::clone(threads);
-        let call = async move {
-            // The permit stays with the thread: a disk that hangs holds these few threads, never all.
-            let permit = threads
-                .acquire_owned()
-                .await
-                .map_err(StoreError::unavailable)?;
-            spawn_blocking(move || {
-                let _permit = permit;
-                file.run(work)
-            })
-            .await
-            .map_err(StoreError::unavailable)?
-        };
-        let limit = self.time_limit;
-        timeout(limit, call)
-            .await
-            .map_err(|_| StoreError::unavailable(SlowDisk { limit }))?
-    }
-}
-
-/// The disk took longer than a call may last.
-#[derive(Debug, thiserror::Error)]
-#[error("the disk of the database file did not answer within {limit:?}")]
-struct SlowDisk {
-    limit: Duration,
-}
-
-/// The open file, and how to open it anew.
-struct DatabaseFile {
-    path: PathBuf,
-    opener: Opener,
-    /// Touched by blocking threads only. `None` after a failure, until it could be opened again.
-    database: RwLock<Option<Database>>,
-    /// The engine refuses everything after an error of the disk, until the file is opened again.
-    failed: AtomicBool,
-    readers: Arc<Semaphore>,
-    writer: Arc<Semaphore>,
-}
-
-impl DatabaseFile {
-    fn run<T>(&self, work: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, StoreError> {
-        if self.failed.load(Ordering::Acquire) {
-            self.reopen()?;
-        }
-        let guard = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = guard.as_ref() else {
-            return Err(StoreError::unavailable(
-                "the database file is closed after a failure of the disk",
-            ));
-        };
-        // The engine panics on some kinds of damage; that is one call's failure, not the process's.
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(database)));
-        match outcome {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(Fault::Store(error))) => Err(error),
-            Ok(Err(Fault::Engine(error))) => Err(self.translate(error)),
-            Err(_) => {
-                self.failed.store(true, Ordering::Release);
-                Err(self.damaged())
-            }
-        }
-    }
-
-    fn translate(&self, error: Box<redb::Error>) -> StoreError {
-        match *error {
-            redb::Error::Corrupted(_) => self.damaged(),
-            redb::Error::ValueTooLarge(_) => StoreError::unavailable(error.to_string()),
-            error => {
-                if !self.failed.swap(true, Ordering::AcqRel) {
-                    tracing::error!(path = %self.path.display(), %error, "the database file failed; it will be opened again");
-                }
-                StoreError::unavailable(error.to_string())
-            }
-        }
-    }
-
-    fn damaged(&self) -> StoreError {
-        StoreError::Corrupt {
-            what: format!(
-                "the file {} is damaged: put a backup in its place",
-                self.path.display()
-            ),
-        }
-    }
-
-    fn reopen(&self) -> Result<(), StoreError> {
-        let mut database = self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        if !self.failed.load(Ordering::Acquire) {
-            return Ok(()); // another thread has done it meanwhile
-        }
-        *database = None; // lets go of the lock on the file, which opening takes
-        let reopened = open_database(&self.opener)
-            .map_err(|problem| StoreError::unavailable(problem.at(&self.path)))?;
-        *database = Some(reopened);
-        self.failed.store(false, Ordering::Release);
-        tracing::info!(path = %self.path.display(), "the database file was opened again");
-        Ok(())
+        let done = self
+            .file
+            .write(|transaction| work(transaction).map_err(|Fault(fault)| fault))
+            .await;
+        done.map_err(StoreError::from)
     }
 }
 
 /// What an operation inside a transaction came to: an answer for the caller, or a failure of the engine.
-enum Fault {
-    Store(StoreError),
-    Engine(Box<redb::Error>),
-}
+struct Fault(embedded::Fault<StoreError>);
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        Self(embedded::Fault::Work(error))
     }
 }
 
 impl<E: Into<redb::Error>> From<E> for Fault {
     fn from(error: E) -> Self {
-        Self::Engine(Box::new(error.into()))
+        Self(embedded::Fault::from(error))
     }
 }
 
-/// A failed opening, before it is known to which path it belongs.
-enum OpenProblem {
-    Engine(DatabaseError),
-    Tables(Box<redb::Error>),
-    Panicked,
-}
-
-impl OpenProblem {
-    fn at(self, path: &Path) -> OpenError {
-        let path = path.to_owned();
-        match self {
-            Self::Engine(
-                DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch,
-            ) => OpenError::InUse { path },
-            Self::Engine(DatabaseError::UpgradeRequired(found)) => {
-                OpenError::Format { path, found }
-            }
-            Self::Engine(DatabaseError::Storage(StorageError::Io(source)))
-                if !says_damage(&source) =>
-            {
-                OpenError::Io { path, source }
-            }
-            Self::Engine(error) => OpenError::Damaged {
-                path,
-                problem: error.to_string(),
-            },
-            Self::Tables(error) => match *error {
-                redb::Error::Io(source) if !says_damage(&source) => OpenError::Io { path, source },
-                error => OpenError::Damaged {
-                    path,
-                    problem: error.to_string(),
-                },
-            },
-            Self::Panicked => OpenError::Damaged {
-                path,
-                problem: "its structure is broken".into(),
-            },
+impl From<FileError<StoreError>> for StoreError {
+    fn from(error: FileError<StoreError>) -> Self {
+        match error {
+            FileError::Work(error) => error,
+            FileError::Unavailable(source) => Self::Unavailable(source),
+            FileError::Damaged(what) => Self::Corrupt { what },
         }
     }
 }
 
-/// The engine reports a file that is no database, or ends too early, as an I/O error of these kinds.
-fn says_damage(error: &std::io::Error) -> bool {
-    matches!(
-        error.kind(),
-        std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
-    )
-}
-
-/// Opens the file and makes the tables, so that a read finds them.
-fn open_database(opener: &Opener) -> Result<Database, OpenProblem> {
-    catch_unwind(AssertUnwindSafe(|| {
-        let database = opener().map_err(OpenProblem::Engine)?;
-        create_tables(&database).map_err(OpenProblem::Tables)?;
-        Ok(database)
-    }))
-    .unwrap_or(Err(OpenProblem::Panicked))
-}
-
-fn create_tables(database: &Database) -> Result<(), Box<redb::Error>> {
-    let transaction = database
-        .begin_write()
-        .map_err(|error| Box::new(error.into()))?;
-    bots::create_tables(&transaction)?;
-    messages::create_tables(&transaction)?;
-    knowledge::create_tables(&transaction)?;
-    transaction.commit().map_err(|error| Box::new(error.into()))
-}
-
-/// Opens one table in a transaction that makes the tables.
-fn create_table<K: redb::Key + 'static, V: redb::Value + 'static>(
-    transaction: &WriteTransaction,
-    definition: redb::TableDefinition<'_, K, V>,
-) -> Result<(), Box<redb::Error>> {
-    transaction
-        .open_table(definition)
-        .map(drop)
-        .map_err(|error| Box::new(error.into()))
-}
-
-/// Makes an empty file that only its owner may read, where there is none: it will hold conversations.
-fn create_private(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+fn make_tables(transaction: &WriteTransaction) -> Result<(), Box<redb::Error>> {
+    bots::make_tables(transaction)?;
+    messages::make_tables(transaction)?;
+    knowledge::make_tables(transaction)
 }
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
 //! The embedded store: one file of one process.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, path::Path, time::Duration};
 
 use async_trait::async_trait;
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
-use tokio::task::spawn_blocking;
+use redb::{ReadTransaction, ReadableTable as _, TableDefinition, WriteTransaction};
+use troika_chassis::embedded::{DatabaseFile, Fault, FileError, make_table};
 use troika_rollouts::decide::Decision;
+
+pub use troika_chassis::embedded::OpenError;
 
 use super::{Appended, Store, StoreError};
 use crate::log::Entry;
@@ -19,59 +17,51 @@ const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
 /// Decisions by rollout and number, as JSON.
 const DECISIONS: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("decisions");
 
-/// Why the file could not be opened, and what to do about it.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{} cannot be opened ({problem}): stop the process that uses it, check that the folder may be written, or name another (TROIKA_DATA_DIR)",
-    path.display()
-)]
-pub struct OpenError {
-    path: PathBuf,
-    problem: String,
-}
+/// Memory for pages of the file.
+const PAGE_CACHE: usize = 8 << 20;
 
 /// The log and the decisions in one file. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Embedded {
-    database: Arc<Database>,
+    file: DatabaseFile,
 }
 
 impl Embedded {
-    /// Opens the file, or makes it. Blocks.
+    /// Opens the file, or makes it; only its owner may read it. Blocks.
     ///
     /// # Errors
     /// When another process has it open, it is damaged, or the disk refuses.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let failed = |problem: String| OpenError {
-            path: path.to_owned(),
-            problem,
-        };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
-        }
-        let database = Database::create(path).map_err(|error| failed(error.to_string()))?;
-        let tables = || -> Result<(), redb::Error> {
-            let write = database.begin_write()?;
-            write.open_table(LOG)?;
-            write.open_table(DECISIONS)?;
-            Ok(write.commit()?)
-        };
-        tables().map_err(|error| failed(error.to_string()))?;
-        Ok(Self {
-            database: Arc::new(database),
-        })
+        let file = DatabaseFile::open(path, PAGE_CACHE, |transaction| {
+            make_table(transaction, LOG)?;
+            make_table(transaction, DECISIONS)
+        })?;
+        Ok(Self { file })
     }
 
-    /// Runs `work` on a thread that may wait for the disk.
-    async fn run<T: Send + 'static>(
+    /// Runs `work` in a snapshot of the file.
+    async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Database) -> Result<T, redb::Error> + Send + 'static,
+        work: impl FnOnce(&ReadTransaction) -> Result<T, Fault<Infallible>> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let database = Arc::clone(&self.database);
-        spawn_blocking(move || work(&database))
-            .await
-            .map_err(StoreError::unavailable)?
-            .map_err(StoreError::unavailable)
+        self.file.read(work).await.map_err(StoreError::from)
+    }
+
+    /// Runs `work` in a transaction that is durable when this returns, and undone when `work` fails.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<T, Fault<Infallible>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.file.write(work).await.map_err(StoreError::from)
+    }
+}
+
+impl From<FileError<Infallible>> for StoreError {
+    fn from(error: FileError<Infallible>) -> Self {
+        match error {
+            FileError::Unavailable(source) => Self::Unavailable(source),
+            FileError::Damaged(what) => Self::Corrupt(what),
+        }
     }
 }
 
@@ -79,13 +69,13 @@ impl Embedded {
 impl Store for Embedded {
     async fn after(&self, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let found = self
-            .run(move |database| {
-                let table = database.begin_read()?.open_table(LOG)?;
+            .read(move |transaction| {
+                let table = transaction.open_table(LOG)?;
                 let range = table.range(revision.saturating_add(1)..)?;
                 range
                     .take(limit)
                     .map(|found| Ok(found?.1.value().to_vec()))
-                    .collect::<Result<Vec<_>, redb::Error>>()
+                    .collect::<Result<Vec<_>, _>>()
             })
             .await?;
         found.iter().map(|bytes| parsed(bytes)).collect()
@@ -98,8 +88,8 @@ impl Store for Embedded {
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
         let key = key.map(ToOwned::to_owned);
-        self.run(move |database| {
-            let table = database.begin_read()?.open_table(LOG)?;
+        self.read(move |transaction| {
+            let table = transaction.open_table(LOG)?;
             let mut found = Vec::new();
             for entry in table.range(..revision)?.rev() {
                 let entry = parsed::<Entry>(entry?.1.value());
@@ -126,17 +116,13 @@ impl Store for Embedded {
 
     async fn append(&self, entry: &Entry) -> Result<Appended, StoreError> {
         let (revision, bytes) = (entry.revision, written(entry)?);
-        self.run(move |database| {
-            let write = database.begin_write()?;
-            {
-                let mut table = write.open_table(LOG)?;
-                let last = table.last()?.map_or(0, |(last, _)| last.value());
-                if last >= revision {
-                    return Ok(Appended::Taken);
-                }
-                table.insert(revision, bytes.as_slice())?;
+        self.write(move |transaction| {
+            let mut table = transaction.open_table(LOG)?;
+            let last = table.last()?.map_or(0, |(last, _)| last.value());
+            if last >= revision {
+                return Ok(Appended::Taken);
             }
-            write.commit()?;
+            table.insert(revision, bytes.as_slice())?;
             Ok(Appended::Done)
         })
         .await
@@ -144,22 +130,19 @@ impl Store for Embedded {
 
     async fn decide(&self, rollout: &str, decision: &Decision) -> Result<(), StoreError> {
         let (rollout, bytes) = (rollout.to_owned(), written(decision)?);
-        self.run(move |database| {
-            let write = database.begin_write()?;
-            {
-                let mut table = write.open_table(DECISIONS)?;
-                let of = (rollout.as_str(), 0)..=(rollout.as_str(), u64::MAX);
-                let next = table
-                    .range(of)?
-                    .next_back()
-                    .transpose()?
-                    .map_or(0, |(last, _)| last.value().1 + 1);
-                table.insert((rollout.as_str(), next), bytes.as_slice())?;
-                if let Some(old) = next.checked_sub(super::DECISIONS_KEPT) {
-                    table.remove((rollout.as_str(), old))?;
-                }
+        self.write(move |transaction| {
+            let mut table = transaction.open_table(DECISIONS)?;
+            let of = (rollout.as_str(), 0)..=(rollout.as_str(), u64::MAX);
+            let next = table
+                .range(of)?
+                .next_back()
+                .transpose()?
+                .map_or(0, |(last, _)| last.value().1 + 1);
+            table.insert((rollout.as_str(), next), bytes.as_slice())?;
+            if let Some(old) = next.checked_sub(super::DECISIONS_KEPT) {
+                table.remove((rollout.as_str(), old))?;
             }
-            Ok(write.commit()?)
+            Ok(())
         })
         .await
     }
@@ -167,15 +150,15 @@ impl Store for Embedded {
     async fn decisions(&self, rollout: &str, limit: usize) -> Result<Vec<Decision>, StoreError> {
         let rollout = rollout.to_owned();
         let found = self
-            .run(move |database| {
-                let table = database.begin_read()?.open_table(DECISIONS)?;
+            .read(move |transaction| {
+                let table = transaction.open_table(DECISIONS)?;
                 let of = (rollout.as_str(), 0)..=(rollout.as_str(), u64::MAX);
                 table
                     .range(of)?
                     .rev()
                     .take(limit)
                     .map(|found| Ok(found?.1.value().to_vec()))
-                    .collect::<Result<Vec<_>, redb::Error>>()
+                    .collect::<Result<Vec<_>, _>>()
             })
             .await?;
         found.iter().map(|bytes| parsed(bytes)).collect()

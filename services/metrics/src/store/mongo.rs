@@ -13,7 +13,7 @@ use troika_chassis::{
     outbound::CallError,
 };
 
-use super::{DELTAS_KEPT, Store, StoreError, StoredDelta};
+use super::{DELTAS_KEPT, Known, Store, StoreError, StoredDelta};
 use crate::{
     delta::{Part, Resolution, Rollup},
     moment::time,
@@ -148,8 +148,16 @@ impl Store for MongoStore {
         .await
     }
 
-    async fn deltas(&self, since: u64) -> Result<Vec<StoredDelta>, StoreError> {
-        let filter = doc! { "at": { "$gte": number(since) } };
+    async fn deltas(&self, since: u64, known: &Known) -> Result<Vec<StoredDelta>, StoreError> {
+        let mut filter = doc! { "at": { "$gte": number(since) } };
+        let known: Vec<Document> = known
+            .iter()
+            .map(|(replica, newest)| doc! { "replica": replica, "number": { "$lte": number(*newest) } })
+            .collect();
+        // The server takes no empty list.
+        if !known.is_empty() {
+            filter.insert("$nor", known);
+        }
         let found = self.find(DELTAS, filter, doc! { "at": 1 }).await?;
         let read = |mut document: Document| {
             Some(StoredDelta {

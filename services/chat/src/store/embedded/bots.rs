@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
-use super::{Embedded, create_table, record};
+use super::{Embedded, make_table, record};
 use crate::{
     bots::{Access, Bot, BotId, BotStore, Limits},
     store::StoreError,
@@ -14,8 +14,8 @@ use crate::{
 
 const BOTS: TableDefinition<'static, &[u8; 12], &[u8]> = TableDefinition::new("bots");
 
-pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), Box<redb::Error>> {
-    create_table(transaction, BOTS)
+pub(super) fn make_tables(transaction: &WriteTransaction) -> Result<(), Box<redb::Error>> {
+    make_table(transaction, BOTS)
 }
 
 /// A bot as version 1 keeps it.

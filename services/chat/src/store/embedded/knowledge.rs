@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
-use super::{Embedded, Fault, create_table, record};
+use super::{Embedded, Fault, make_table, record};
 use crate::{
     bots::BotId,
     knowledge::{Chunk, Document, Embedding, KnowledgeStore, Replaced},
@@ -29,11 +29,11 @@ const VECTORS: TableDefinition<'static, ChunkKey, &[u8]> = TableDefinition::new(
 const REVISIONS: TableDefinition<'static, &[u8; 12], u64> =
     TableDefinition::new("knowledge_revisions");
 
-pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), Box<redb::Error>> {
-    create_table(transaction, CHUNKS)?;
-    create_table(transaction, CONTENTS)?;
-    create_table(transaction, VECTORS)?;
-    create_table(transaction, REVISIONS)
+pub(super) fn make_tables(transaction: &WriteTransaction) -> Result<(), Box<redb::Error>> {
+    make_table(transaction, CHUNKS)?;
+    make_table(transaction, CONTENTS)?;
+    make_table(transaction, VECTORS)?;
+    make_table(transaction, REVISIONS)
 }
 
 /// A chunk as version 1 keeps it, without text and vector.

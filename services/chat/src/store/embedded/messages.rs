@@ -7,7 +7,7 @@ use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Embedded, create_table, record};
+use super::{Embedded, make_table, record};
 use crate::{
     bots::BotId,
     history::{Message, MessageStore, Outcome, Sender, Visitor},
@@ -22,10 +22,10 @@ const TURNS: TableDefinition<'static, (&[u8; 16], u8), ()> = TableDefinition::ne
 /// The insertion number of the last message, under the one key there is.
 const INSERTIONS: TableDefinition<'static, (), u64> = TableDefinition::new("message_insertions");
 
-pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), Box<redb::Error>> {
-    create_table(transaction, MESSAGES)?;
-    create_table(transaction, TURNS)?;
-    create_table(transaction, INSERTIONS)
+pub(super) fn make_tables(transaction: &WriteTransaction) -> Result<(), Box<redb::Error>> {
+    make_table(transaction, MESSAGES)?;
+    make_table(transaction, TURNS)?;
+    make_table(transaction, INSERTIONS)
 }
 
 /// A message as version 1 keeps it, without what its key says.

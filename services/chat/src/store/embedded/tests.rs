@@ -4,11 +4,11 @@ use std::{
     fs::OpenOptions,
     io,
     ops::Bound,
-    sync::{Condvar, Mutex},
-    time::{Instant, SystemTime},
+    sync::{Arc, Condvar, Mutex},
+    time::{Duration, Instant, SystemTime},
 };
 
-use redb::{BackendError, StorageBackend, backends::FileBackend};
+use redb::{BackendError, Builder, StorageBackend, backends::FileBackend};
 
 use super::*;
 use crate::{
@@ -108,7 +108,8 @@ fn store_on(disk: &Arc<Disk>, path: &Path, time_limit: Duration) -> Embedded {
         };
         Builder::new().create_with_backend(backend)
     };
-    Embedded::with_opener(path, time_limit, Box::new(opener)).unwrap()
+    let file = DatabaseFile::with_opener(path, time_limit, Box::new(opener), make_tables).unwrap();
+    Embedded { file }
 }
 
 fn message(number: u32) -> Message {
