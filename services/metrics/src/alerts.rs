@@ -3,6 +3,7 @@
 //! not know how anybody is told.
 
 use std::{
+    cell::OnceCell,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -16,13 +17,14 @@ use troika_alerting::{
     state::{MOST_SILENCES, Silence, State},
 };
 use troika_chassis::meters::Meters;
-use troika_proto::metrics::v1::{BreakerState, DependencyState};
+use troika_proto::metrics::v1::{BreakerState, DependencyState, SourceState};
 use uuid::Uuid;
 
 use crate::{
     figures::Figures,
     health::Status,
     keeper::Kept,
+    latency::{Latency, Percentiles},
     ledger::{Ledger, Span},
     store::{Store, StoreError},
 };
@@ -168,15 +170,8 @@ impl Watch {
         let now = SystemTime::now();
         {
             let ledger = self.kept.ledger();
-            let status = self.kept.health().status;
-            self.alerting.look(
-                &Shown {
-                    ledger: &ledger,
-                    status,
-                    now,
-                },
-                now,
-            );
+            let shown = Shown::new(&ledger, self.kept.health().status, now);
+            self.alerting.look(&shown, now);
         }
         let state = self.alerting.state();
         if state != self.stored && keep(&*self.kept.store, STATE, &state).await.is_ok() {
@@ -185,112 +180,104 @@ impl Watch {
     }
 }
 
-/// The figures as rules see them.
+/// The figures as rules see them: each window is added up once, however many rules ask for it.
 struct Shown<'a> {
     ledger: &'a Ledger,
     status: Status,
     now: SystemTime,
+    minute: OnceCell<Figures>,
+    five_minutes: OnceCell<Figures>,
+    hour: OnceCell<Figures>,
 }
 
-impl Shown<'_> {
-    fn figures(&self, window: Window) -> Figures {
-        let span = match window {
-            Window::Minute => Span::Seconds(60),
-            Window::FiveMinutes => Span::Seconds(300),
-            Window::Hour => Span::Hour,
-        };
-        self.ledger.total(span, self.now).figures
+impl<'a> Shown<'a> {
+    fn new(ledger: &'a Ledger, status: Status, now: SystemTime) -> Self {
+        Self {
+            ledger,
+            status,
+            now,
+            minute: OnceCell::new(),
+            five_minutes: OnceCell::new(),
+            hour: OnceCell::new(),
+        }
     }
 
-    /// How often something is the case over all sources.
-    fn count<T>(&self, of: impl Fn(&troika_proto::metrics::v1::SourceState) -> T) -> f64
-    where
-        T: Into<f64>,
-    {
+    fn figures(&self, window: Window) -> &Figures {
+        let (known, span) = match window {
+            Window::Minute => (&self.minute, Span::Seconds(60)),
+            Window::FiveMinutes => (&self.five_minutes, Span::Seconds(300)),
+            Window::Hour => (&self.hour, Span::Hour),
+        };
+        known.get_or_init(|| self.ledger.total(span, self.now).figures)
+    }
+
+    /// Failed turns among those that succeeded and failed, in per cent.
+    fn error_rate(&self, window: Window) -> f64 {
+        let success_rate = self.figures(window).success_rate();
+        success_rate.map_or(0.0, |success| 100.0 - success)
+    }
+
+    /// How many there are of something, over all sources.
+    fn count(&self, of: impl Fn(&SourceState) -> usize) -> f64 {
         let sources = self.ledger.sources(self.now);
-        sources.iter().map(|heard| of(&heard.state).into()).sum()
+        let count: usize = sources.iter().map(|heard| of(&heard.state)).sum();
+        count as f64
     }
 }
 
 impl Readings for Shown<'_> {
     fn read(&self, figure: Figure, window: Window) -> Option<Reading> {
-        let always = |value: f64| {
-            Some(Reading {
-                value,
-                turns: u64::MAX,
-            })
+        // What is not made of turns is never too little of them.
+        let always = |value| Reading {
+            value,
+            turns: u64::MAX,
         };
-        match figure {
-            Figure::Health => {
-                return always(match self.status {
-                    Status::Healthy => 0.0,
-                    Status::Degraded => 1.0,
-                    Status::Unhealthy => 2.0,
-                });
+        let of_turns = |value| {
+            let figures = self.figures(window);
+            Reading {
+                value,
+                turns: figures.successes + figures.failures,
             }
-            Figure::ChatProcesses => {
-                return always(self.count(|source| u32::from(source.role == "chat")));
-            }
-            Figure::DependenciesDown => {
-                return always(self.count(|source| {
-                    let down = |it: &&_| -> bool {
-                        let it: &troika_proto::metrics::v1::Dependency = it;
-                        it.state() == DependencyState::Down
-                    };
-                    source.dependencies.iter().filter(down).count() as u32
-                }));
-            }
-            Figure::BreakersOpen => {
-                return always(self.count(|source| {
-                    let breakers = source.breakers.iter();
-                    breakers
-                        .filter(|it| it.state() == BreakerState::Open)
-                        .count() as u32
-                }));
-            }
-            _ => {}
-        }
-        let figures = self.figures(window);
-        let ended = figures.successes + figures.failures;
-        let of = |latency: &crate::latency::Latency,
-                  value: fn(&crate::latency::Percentiles) -> f64| {
-            let told = latency.percentiles();
-            Some(Reading {
+        };
+        let of_times = |times: &Latency, value: fn(&Percentiles) -> f64| {
+            let told = times.percentiles();
+            Reading {
                 value: value(&told),
                 turns: told.count,
-            })
+            }
         };
-        let rate = |figures: &Figures| figures.success_rate().map(|success| 100.0 - success);
-        match figure {
-            Figure::ErrorRate => Some(Reading {
-                value: rate(&figures).unwrap_or(0.0),
-                turns: ended,
-            }),
+        let figures = || self.figures(window);
+        Some(match figure {
+            Figure::ErrorRate => of_turns(self.error_rate(window)),
             Figure::BurnRate => {
-                let lately = self.figures(Window::FiveMinutes);
-                let slower = rate(&figures)
-                    .unwrap_or(0.0)
-                    .min(rate(&lately).unwrap_or(0.0));
-                Some(Reading {
-                    value: slower / BUDGET,
-                    turns: ended,
-                })
+                let lately = self.error_rate(Window::FiveMinutes);
+                of_turns(self.error_rate(window).min(lately) / BUDGET)
             }
             Figure::RefusedRate => {
-                let asked = figures.turns() + figures.refused;
-                let share = figures.refused as f64 * 100.0 / asked.max(1) as f64;
-                always(share)
+                let refused = figures().refused;
+                let asked = figures().turns() + refused;
+                always(refused as f64 * 100.0 / asked.max(1) as f64)
             }
-            Figure::FirstTokenMean => of(&figures.first_token, |told| told.mean),
-            Figure::FirstTokenP95 => of(&figures.first_token, |told| told.p95),
-            Figure::FirstAudioP95 => of(&figures.first_audio, |told| told.p95),
-            Figure::CompleteP95 => of(&figures.complete, |told| told.p95),
-            Figure::Dropped => always(figures.dropped as f64),
-            Figure::Health
-            | Figure::ChatProcesses
-            | Figure::DependenciesDown
-            | Figure::BreakersOpen => None,
-        }
+            Figure::FirstTokenMean => of_times(&figures().first_token, |told| told.mean),
+            Figure::FirstTokenP95 => of_times(&figures().first_token, |told| told.p95),
+            Figure::FirstAudioP95 => of_times(&figures().first_audio, |told| told.p95),
+            Figure::CompleteP95 => of_times(&figures().complete, |told| told.p95),
+            Figure::Dropped => always(figures().dropped as f64),
+            Figure::Health => always(f64::from(self.status as u8)),
+            Figure::ChatProcesses => always(self.count(|it| usize::from(it.role == "chat"))),
+            Figure::DependenciesDown => always(self.count(|source| {
+                let needs = source.dependencies.iter();
+                needs
+                    .filter(|it| it.state() == DependencyState::Down)
+                    .count()
+            })),
+            Figure::BreakersOpen => always(self.count(|source| {
+                let breakers = source.breakers.iter();
+                breakers
+                    .filter(|it| it.state() == BreakerState::Open)
+                    .count()
+            })),
+        })
     }
 }
 

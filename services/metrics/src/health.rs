@@ -17,7 +17,7 @@ const CHANGES: usize = 20;
 /// What processes may need, in the order in which it is told.
 const NEEDS: [&str; 5] = ["redis", "mongodb", "openai", "tts", "flags"];
 
-/// How it is.
+/// How it is; as a number, in Prometheus and to rules, in this order from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Status {
     Healthy,

@@ -16,12 +16,12 @@ use troika_proto::metrics::v1::ReportRequest;
 
 use crate::{
     config::Config,
-    delta::{Delta, Part, Resolution, read, written},
+    delta::{Part, Resolution, read, written},
     health::{Health, Report, Seen},
     ledger::{Ledger, Lost, Span, micros},
     moment::{HOUR, hour, minute, second},
     outbox::Outbox,
-    store::{DELTAS_KEPT, Store, StoreError, StoredDelta},
+    store::{DELTAS_KEPT, Known, Store, StoreError, StoredDelta},
 };
 
 /// Time between two beats.
@@ -125,7 +125,7 @@ impl Kept {
         let epoch = read(&self.store.note_first(EPOCH, own).await?);
         let deltas = self
             .store
-            .deltas(at.saturating_sub(DELTAS_KEPT.as_secs()))
+            .deltas(at.saturating_sub(DELTAS_KEPT.as_secs()), &Known::new())
             .await?;
         let mut rollups = Vec::new();
         for part in Part::all() {
@@ -245,9 +245,10 @@ impl Kept {
         }
         let now = SystemTime::now();
         let since = second(now).saturating_sub(LOOK_BACK);
+        let known = self.ledger().known().clone();
         let heard = async {
             let epoch = self.store.noted(EPOCH).await?;
-            Ok::<_, StoreError>((epoch, self.store.deltas(since).await?))
+            Ok::<_, StoreError>((epoch, self.store.deltas(since, &known).await?))
         };
         match heard.await {
             Ok((epoch, mut deltas)) => {
@@ -256,13 +257,8 @@ impl Kept {
                     self.begin_anew(epoch);
                 }
                 let mut ledger = self.ledger();
-                for delta in deltas {
-                    if ledger.knows(&delta.replica, delta.number) {
-                        continue;
-                    }
-                    if let Some(delta) = read::<Delta>(&delta.data) {
-                        ledger.learn(delta, now);
-                    }
+                for delta in deltas.iter().filter_map(|delta| read(&delta.data)) {
+                    ledger.learn(delta, now);
                 }
             }
             Err(error) => self.tell(Some(&error)),
@@ -317,11 +313,18 @@ pub(crate) fn start(kept: Arc<Kept>) {
 
 /// Gives seconds to the store as they come. Never returns.
 async fn keep(kept: &Kept) {
-    while kept.store.is_shared()
-        && let Err(error) = kept.restore().await
-    {
-        kept.tell(Some(&error));
-        tokio::time::sleep(BEAT).await;
+    let restored = async {
+        while kept.store.is_shared()
+            && let Err(error) = kept.restore().await
+        {
+            kept.tell(Some(&error));
+            tokio::time::sleep(BEAT).await;
+        }
+    };
+    tokio::select! {
+        () = restored => {}
+        // Who leaves only wants to store what it was told.
+        () = kept.drain.started() => {}
     }
     let mut sweeps = interval(SWEEP);
     loop {
@@ -343,3 +346,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing panics while it holds a lock.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use crate::{
     moment::{MINUTE, minute, second, time},
     sessions::Sessions,
     slice::{Dimension, Slice, Total, Values},
+    store::Known,
     turn::{Outcome, Turn},
     window::{BY_SECONDS, Comparison, Dealt, Slot, Window},
 };
@@ -69,7 +70,7 @@ pub(crate) struct Ledger {
     /// This replica's rollups that still grow.
     open: Open,
     /// The newest delta of each replica that is in here.
-    seen: HashMap<String, u64>,
+    seen: Known,
 }
 
 /// What could not be counted of a report.
@@ -106,7 +107,7 @@ impl Ledger {
             batches: HashMap::new(),
             turns: Recent::default(),
             open: Open::default(),
-            seen: HashMap::new(),
+            seen: Known::new(),
         }
     }
 
@@ -225,21 +226,18 @@ impl Ledger {
         Beat { delta, rollups }
     }
 
-    /// Whether a replica's delta is in here already.
-    pub(crate) fn knows(&self, replica: &str, number: u64) -> bool {
-        replica == self.replica
-            || self
-                .seen
-                .get(replica)
-                .is_some_and(|newest| number <= *newest)
+    /// The newest delta of each replica that is in here, this one's among them.
+    pub(crate) fn known(&self) -> &Known {
+        &self.seen
     }
 
     /// Takes in what another replica was told.
     pub(crate) fn learn(&mut self, delta: Delta, now: SystemTime) {
-        if self.knows(&delta.replica, delta.number) {
+        let newest = self.seen.entry(delta.replica.clone()).or_default();
+        if delta.number <= *newest {
             return;
         }
-        self.seen.insert(delta.replica.clone(), delta.number);
+        *newest = delta.number;
         self.add(&delta);
         self.remember(delta, now);
         self.forget(now);
@@ -380,6 +378,14 @@ impl Ledger {
         }
         total.sessions = Sessions::of(slices.iter().map(|slice| &slice.total.sessions));
         total
+    }
+
+    /// All sessions since the beginning, or the last reset.
+    pub(crate) fn sessions(&self) -> Sessions {
+        Sessions::of([
+            &self.life.total.sessions,
+            &self.pending.slice.total.sessions,
+        ])
     }
 
     /// The turns of a span by a dimension.

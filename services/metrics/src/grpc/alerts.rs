@@ -49,11 +49,16 @@ impl Wire for AlertsService {
             return Err(wrong("alert", "any.only", message).into());
         }
         let time = sent.duration.and_then(|time| Duration::try_from(time).ok());
-        let time = time.filter(|time| !time.is_zero() && *time <= LONGEST_SILENCE);
-        let Some(time) = time else {
+        let time = time.unwrap_or_default();
+        if time.is_zero() || time > LONGEST_SILENCE {
+            let kind = if time.is_zero() {
+                "number.min"
+            } else {
+                "number.max"
+            };
             let message = "duration must be longer than nothing, and at most 7 days";
-            return Err(wrong("duration", "number.max", message).into());
-        };
+            return Err(wrong("duration", kind, message).into());
+        }
         if sent.author.trim().is_empty() {
             return Err(wrong("author", "any.required", "author is required").into());
         }

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use troika_proto::metrics::v1::{
     Arm as WireArm, CacheUse, ErrorCounts, Event as WireEvent, FailureKind as WireKind,
     Figures as WireFigures, GetSnapshotResponse, GetSummaryResponse, Group, Latency as WireLatency,
-    Moments, Outcome, Point, Source,
+    Moments, Outcome, Point, Source, SourceState,
 };
 
 use crate::{
-    delta::{Event, EventEnd},
+    delta::{Event, EventEnd, Heard},
     figures::{Figures, Looks},
     latency::Latency,
     ledger::{Ledger, Span},
@@ -32,9 +32,10 @@ pub(super) fn snapshot(
         to: Some(now.into()),
         total: Some(told(&total.figures)),
         groups: Vec::new(),
-        active_streams: active(ledger, now),
+        active_streams: active(&sources),
         active_sessions: total.sessions.count(),
-        total_sessions: ledger.total(Span::Life, now).sessions.count(),
+        total_sessions: ledger.sessions().count(),
+        uptime: uptime(&sources, now),
         sources: sources
             .into_iter()
             .map(|heard| Source {
@@ -42,17 +43,16 @@ pub(super) fn snapshot(
                 state: Some(heard.state.clone()),
             })
             .collect(),
-        uptime: uptime(ledger, now),
     }
 }
 
 pub(super) fn summary(ledger: &Ledger, total: &Total, now: SystemTime) -> GetSummaryResponse {
-    let figures = &total.figures;
+    let (figures, sources) = (&total.figures, ledger.sources(now));
     GetSummaryResponse {
-        uptime: uptime(ledger, now),
+        uptime: uptime(&sources, now),
         requests: figures.turns(),
         success_rate: figures.success_rate().unwrap_or(100.0),
-        active_streams: active(ledger, now),
+        active_streams: active(&sources),
         first_token_mean: figures.first_token.percentiles().mean,
         complete_mean: figures.complete.percentiles().mean,
         knowledge_hit_rate: figures.knowledge.hit_rate(),
@@ -84,18 +84,20 @@ pub(super) fn point(at: u64, figures: &Figures) -> Point {
     }
 }
 
+/// The chat processes among those that are heard.
+fn chats<'a>(sources: &'a [&Heard]) -> impl Iterator<Item = &'a SourceState> {
+    let states = sources.iter().map(|heard| &heard.state);
+    states.filter(|state| state.role == "chat")
+}
+
 /// Streams that chat processes have open.
-fn active(ledger: &Ledger, now: SystemTime) -> u64 {
-    let sources = ledger.sources(now);
-    let chats = sources.iter().filter(|heard| heard.state.role == "chat");
-    chats.map(|heard| heard.state.active_streams).sum()
+fn active(sources: &[&Heard]) -> u64 {
+    chats(sources).map(|chat| chat.active_streams).sum()
 }
 
 /// Of the oldest chat process.
-fn uptime(ledger: &Ledger, now: SystemTime) -> Option<prost_types::Duration> {
-    let sources = ledger.sources(now);
-    let chats = sources.iter().filter(|heard| heard.state.role == "chat");
-    let started = chats.filter_map(|heard| SystemTime::try_from(heard.state.started_at?).ok());
+fn uptime(sources: &[&Heard], now: SystemTime) -> Option<prost_types::Duration> {
+    let started = chats(sources).filter_map(|chat| SystemTime::try_from(chat.started_at?).ok());
     let up = started.filter_map(|at| now.duration_since(at).ok()).max();
     up.unwrap_or_default().try_into().ok()
 }
