@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use prost_types::Timestamp;
 use troika_proto::metrics::v1::{
-    Alert, AlertState, LiftSilenceRequest, ListAlertsRequest, SilenceRequest, TestAlertRequest,
+    ActiveSilence, Alert, AlertState, Delivery, LiftSilenceRequest, ListAlertsRequest,
+    SilenceRequest, TestAlertRequest,
 };
 
 use super::author::Signed;
@@ -59,7 +61,7 @@ pub(crate) enum Verb {
 /// What every verb takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Common {
-    /// The metrics role's gRPC address; the configured one when absent
+    /// The metrics role's gRPC address, such as 127.0.0.1:50054; the configured one when absent
     #[arg(long, value_name = "ADDRESS")]
     addr: Option<String>,
 }
@@ -123,15 +125,17 @@ async fn list(peer: &Peer) -> Result<(), Failure> {
     if listed.silences.is_empty() {
         return Ok(());
     }
-    let rows = listed.silences.into_iter().map(|silence| {
-        let alert = match silence.alert.as_str() {
-            "" => "all".to_owned(),
-            name => name.to_owned(),
-        };
-        let until = silence.until.map(|at| at.to_string()).unwrap_or_default();
-        vec![silence.id, alert, until, silence.author, silence.reason]
-    });
+    let rows = listed.silences.into_iter().map(silence_row);
     output::table(&["SILENCE", "ALERT", "UNTIL", "BY", "WHY"], rows)
+}
+
+fn silence_row(silence: ActiveSilence) -> Vec<String> {
+    let alert = match silence.alert.as_str() {
+        "" => "all".to_owned(),
+        name => name.to_owned(),
+    };
+    let until = silence.until.map(moment).unwrap_or_default();
+    vec![silence.id, alert, until, silence.author, silence.reason]
 }
 
 fn row(alert: &Alert) -> Vec<String> {
@@ -145,7 +149,7 @@ fn row(alert: &Alert) -> Vec<String> {
         alert.name.clone(),
         alert.severity.clone(),
         format!("{state}{silenced}"),
-        alert.since.map(|at| at.to_string()).unwrap_or_default(),
+        alert.since.map(moment).unwrap_or_default(),
         format!("{:.2}", alert.value),
         format!("{:.2}", alert.threshold),
         alert.summary.clone(),
@@ -157,14 +161,9 @@ async fn test(peer: &Peer, receiver: String) -> Result<(), Failure> {
     let tested = peer.alerts().test_alert(request).await;
     let tested = tested.map_err(|status| peer.failure(&status))?.into_inner();
     let mut missed = 0_u64;
-    for delivery in tested.deliveries {
-        if delivery.delivered {
-            output::line(&format!("{}: delivered", delivery.receiver))?;
-        } else {
-            missed += 1;
-            let problem = output::printable(&delivery.problem);
-            output::line(&format!("{}: NOT delivered: {problem}", delivery.receiver))?;
-        }
+    for delivery in &tested.deliveries {
+        missed += u64::from(!delivery.delivered);
+        output::line(&became(delivery))?;
     }
     match missed {
         0 => Ok(()),
@@ -174,3 +173,22 @@ async fn test(peer: &Peer, receiver: String) -> Result<(), Failure> {
         )),
     }
 }
+
+/// To the second, which is more than a person needs.
+fn moment(at: Timestamp) -> String {
+    Timestamp { nanos: 0, ..at }.to_string()
+}
+
+/// What became of a test, in a line.
+fn became(delivery: &Delivery) -> String {
+    let receiver = &delivery.receiver;
+    let text = if delivery.delivered {
+        format!("{receiver}: delivered")
+    } else {
+        format!("{receiver}: NOT delivered: {}", delivery.problem)
+    };
+    output::printable(&text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,11 @@
 //! `troika top`: the live figures in a terminal.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use tokio::time::{sleep, timeout};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{sleep, timeout},
+};
 use tonic::Status;
 use troika_proto::metrics::v1::{Event, WatchSummaryRequest, WatchSummaryResponse, Window};
 
@@ -10,7 +13,7 @@ use crate::{
     cli::Role,
     client::{Peer, SHORT},
     config::Config,
-    exit::Failure,
+    exit::{Exit, Failure},
     live::Live,
     output,
 };
@@ -24,6 +27,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// What to show.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+On a terminal it is drawn over itself, elsewhere block after block. The JSON has the names of the gateway's \
+/api/metrics/live. Ctrl-C ends it with 0, as there is no other end. A metrics role that leaves is waited for.
+
 Examples:
   troika top
   troika top --window 60m
@@ -35,13 +41,13 @@ pub(crate) struct Args {
     /// Show them once
     #[arg(long)]
     once: bool,
-    /// A block of text, or one JSON object a line
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    /// For people, or one JSON object a line
+    #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Time between two looks
+    /// Time between two looks, at least 250ms
     #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
     interval: Duration,
-    /// The metrics role's gRPC address; the configured one when absent
+    /// The metrics role's gRPC address, such as 127.0.0.1:50054; the configured one when absent
     #[arg(long, value_name = "ADDRESS")]
     addr: Option<String>,
 }
@@ -65,17 +71,32 @@ pub(crate) enum Back {
 /// How figures are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    Text,
+    /// A block of text
+    #[value(alias = "text")]
+    Table,
+    /// One object a line
     Json,
 }
 
-/// Shows the figures, again and again.
+/// Shows the figures, again and again, until Ctrl-C.
 ///
 /// # Errors
-/// When the role cannot be reached at first; later it is asked until it is back. When nobody reads any more.
+/// When the role cannot be reached at first; later it is asked until it is back. When nobody reads any more. With the
+/// exit code for interruption when Ctrl-C ended it before it could show them once.
 pub(crate) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
+    let mut interrupts = signal(SignalKind::interrupt())
+        .map_err(|error| Failure::because(Exit::Failed, "Ctrl-C cannot be received", &error))?;
     let peer = Peer::at(Role::Metrics, args.addr.as_deref(), config)?;
-    follow(&peer, &args, &mut Screen::new(args.format)).await
+    let mut screen = Screen::new(args.format);
+    tokio::select! {
+        followed = follow(&peer, &args, &mut screen) => followed,
+        _ = interrupts.recv() => if args.once {
+            Err(Failure::silent(Exit::Interrupted))
+        } else {
+            // Whoever watches has no other way to end it: it was done.
+            Ok(())
+        },
+    }
 }
 
 async fn follow(peer: &Peer, args: &Args, screen: &mut impl Shows) -> Result<(), Failure> {
@@ -86,8 +107,12 @@ async fn follow(peer: &Peer, args: &Args, screen: &mut impl Shows) -> Result<(),
         match lost {
             None if shown && args.once => return Ok(()),
             Some(status) if !seen && !shown => return Err(peer.failure(&status)),
+            None if !seen && !shown => {
+                let left = Status::unavailable("it left without a look");
+                return Err(peer.failure(&left));
+            }
             // The role leaves, or is lost: told once until it is back.
-            _ if shown => screen.lost(),
+            _ if shown => screen.lost(SystemTime::now()),
             _ => {}
         }
         seen |= shown;
@@ -153,8 +178,8 @@ trait Shows {
     /// When nobody reads any more.
     fn show(&mut self, look: WatchSummaryResponse) -> Result<(), Failure>;
 
-    /// The role was lost: the last figures stay.
-    fn lost(&mut self);
+    /// The role was lost at that time: the last figures stay.
+    fn lost(&mut self, since: SystemTime);
 }
 
 /// Where the figures are written.
@@ -165,21 +190,27 @@ enum Screen {
         last: String,
         recent: Recent,
     },
-    /// One block after the other.
-    Text,
-    Json,
+    /// One look after the other.
+    Plain {
+        text: fn(&WatchSummaryResponse) -> String,
+        away: bool,
+    },
 }
 
 impl Screen {
     fn new(format: Format) -> Self {
+        let plain = |text| Self::Plain { text, away: false };
         match format {
-            Format::Json => Self::Json,
-            Format::Text if output::stdout_is_terminal() => Self::Terminal {
-                live: Live::new(),
-                last: String::new(),
-                recent: Recent::default(),
-            },
-            Format::Text => Self::Text,
+            Format::Json => plain(json::line),
+            // What is drawn over itself is drawn on standard error.
+            Format::Table if output::stdout_is_terminal() && output::stderr_is_terminal() => {
+                Self::Terminal {
+                    live: Live::new(),
+                    last: String::new(),
+                    recent: Recent::default(),
+                }
+            }
+            Format::Table => plain(view::block),
         }
     }
 }
@@ -193,22 +224,30 @@ impl Shows for Screen {
                 live.show(last);
                 Ok(())
             }
-            Self::Text => output::line(&view::block(&look)),
-            Self::Json => output::line(&json::line(&look)),
+            Self::Plain { text, away } => {
+                if std::mem::take(away) {
+                    output::aside("the metrics role is back");
+                }
+                output::line(&text(&look))
+            }
         }
     }
 
-    fn lost(&mut self) {
+    fn lost(&mut self, since: SystemTime) {
+        let since = humantime::format_rfc3339_seconds(since);
         match self {
             Self::Terminal { live, last, recent } => {
                 // Whoever is asked anew tells the newest ones again.
                 *recent = Recent::default();
                 live.show(&format!(
-                    "{last}\n\nThe metrics role is away: these figures are old."
+                    "{last}\n\nThe metrics role is away since {since}: these figures are old. Trying again until it is back."
                 ));
             }
-            Self::Text | Self::Json => {
-                output::warning("the metrics role is away: trying again until it is back");
+            Self::Plain { away, .. } => {
+                *away = true;
+                output::warning(&format!(
+                    "the metrics role is away since {since}: trying again until it is back"
+                ));
             }
         }
     }

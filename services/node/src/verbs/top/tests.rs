@@ -81,7 +81,7 @@ impl Shows for Paper {
         self.0.send(look).map_err(|_| Failure::silent(Exit::Failed))
     }
 
-    fn lost(&mut self) {
+    fn lost(&mut self, _since: SystemTime) {
         let _ = self.0.send(Told::Lost);
     }
 }
@@ -141,6 +141,20 @@ async fn a_role_that_was_never_there_is_a_failure() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
+    for once in [true, false] {
+        let (mut screen, _told) = paper();
+        let followed = follow(&peer(address), &args(once), &mut screen).await;
+        assert_eq!(followed.unwrap_err().exit(), Exit::Unreachable);
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_leaves_before_the_first_look_is_a_failure() {
+    let role = Scripted {
+        leaves: true,
+        ..Scripted::telling(0)
+    };
+    let (address, _served) = role.serve("127.0.0.1:0").await;
     for once in [true, false] {
         let (mut screen, _told) = paper();
         let followed = follow(&peer(address), &args(once), &mut screen).await;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use troika_proto::metrics::v1::{
     BreakerState, CacheUse, CheckStatus, DependencyState, Event, Figures, HealthStatus, Latency,
-    Outcome, WatchSummaryResponse,
+    Outcome, SourceState, WatchSummaryResponse,
 };
 
 use crate::output::printable;
@@ -23,25 +23,7 @@ pub(super) fn block(look: &WatchSummaryResponse) -> String {
     uses(&mut text, &figures);
     text.push('\n');
     for source in &snapshot.sources {
-        let state = source.state.clone().unwrap_or_default();
-        let mut line = format!("{:<8} {:>4} open", state.role, state.active_streams);
-        let down = state
-            .dependencies
-            .iter()
-            .filter(|it| it.state() == DependencyState::Down);
-        for dependency in down {
-            let _ = write!(line, "  {} DOWN", dependency.name);
-        }
-        let troubled = state
-            .breakers
-            .iter()
-            .filter(|it| it.state() != BreakerState::Closed);
-        for breaker in troubled {
-            let open = breaker.state() == BreakerState::Open;
-            let word = if open { "open" } else { "half open" };
-            let _ = write!(line, "  breaker {}: {word}", breaker.name);
-        }
-        let _ = writeln!(text, "{line}");
+        process(&mut text, &source.state.clone().unwrap_or_default());
     }
     if !look.events.is_empty() {
         text.push('\n');
@@ -50,6 +32,34 @@ pub(super) fn block(look: &WatchSummaryResponse) -> String {
         }
     }
     printable(text.trim_end())
+}
+
+/// A role in a process with what it needs, and the breakers that are not closed.
+fn process(text: &mut String, state: &SourceState) {
+    let _ = write!(
+        text,
+        "{:<8} {:<8} {:>4} open",
+        state.role, state.version, state.active_streams
+    );
+    for dependency in &state.dependencies {
+        let word = match dependency.state() {
+            DependencyState::Up => "up",
+            DependencyState::Down => "DOWN",
+            DependencyState::Unused => "unused",
+            DependencyState::Unspecified => "unknown",
+        };
+        let _ = write!(text, "  {} {word}", dependency.name);
+    }
+    for breaker in &state.breakers {
+        let word = match breaker.state() {
+            BreakerState::Closed => continue,
+            BreakerState::HalfOpen => "half open",
+            BreakerState::Open => "open",
+            BreakerState::Unspecified => "unknown",
+        };
+        let _ = write!(text, "  breaker {}: {word}", breaker.name);
+    }
+    text.push('\n');
 }
 
 fn health(text: &mut String, look: &WatchSummaryResponse) {
@@ -108,16 +118,21 @@ fn times(text: &mut String, figures: &Figures) {
         ("queued", &figures.queued),
     ] {
         let Latency {
+            count,
             mean,
             p50,
             p95,
             p99,
-            ..
         } = told.unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "{name:<12} {mean:>9.1} {p50:>9.1} {p95:>9.1} {p99:>9.1}"
-        );
+        let _ = write!(text, "{name:<12}");
+        for time in [mean, p50, p95, p99] {
+            // Nothing was measured: that is no time of zero.
+            let _ = match count {
+                0 => write!(text, " {:>9}", "–"),
+                _ => write!(text, " {time:>9.1}"),
+            };
+        }
+        text.push('\n');
     }
 }
 
@@ -166,100 +181,4 @@ fn line(event: &Event) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use prost_types::Timestamp;
-    use troika_proto::metrics::v1::{
-        Breaker, Dependency, GetHealthResponse, GetSnapshotResponse, GetSummaryResponse, Source,
-        SourceState,
-    };
-
-    use super::*;
-
-    #[test]
-    fn what_matters_at_night_stands_at_the_top() {
-        let look = WatchSummaryResponse {
-            summary: Some(GetSummaryResponse {
-                success_rate: 94.74,
-                active_streams: 3,
-                ..GetSummaryResponse::default()
-            }),
-            health: Some(GetHealthResponse {
-                status: HealthStatus::Unhealthy.into(),
-                issues: vec!["6.25% of the turns of the last minute failed.".to_owned()],
-                ..GetHealthResponse::default()
-            }),
-            snapshot: Some(GetSnapshotResponse {
-                total: Some(Figures {
-                    successes: 90,
-                    failures: 5,
-                    cancelled: 5,
-                    first_token: Some(Latency {
-                        count: 95,
-                        mean: 120.04,
-                        p50: 110.0,
-                        p95: 400.0,
-                        p99: 900.0,
-                    }),
-                    knowledge: Some(CacheUse {
-                        name: String::new(),
-                        hits: 1,
-                        misses: 3,
-                    }),
-                    ..Figures::default()
-                }),
-                sources: vec![Source {
-                    name: "x".to_owned(),
-                    state: Some(SourceState {
-                        role: "chat".to_owned(),
-                        active_streams: 3,
-                        dependencies: vec![Dependency {
-                            name: "redis".to_owned(),
-                            state: DependencyState::Down.into(),
-                        }],
-                        breakers: vec![Breaker {
-                            name: "redis\u{1b}[2J".to_owned(),
-                            state: BreakerState::Open.into(),
-                        }],
-                        ..SourceState::default()
-                    }),
-                }],
-                ..GetSnapshotResponse::default()
-            }),
-            events: vec![Event {
-                at: Some(Timestamp {
-                    seconds: 1_800_000_000,
-                    nanos: 0,
-                }),
-                outcome: Outcome::Failure.into(),
-                code: "model_timeout".to_owned(),
-                ..Event::default()
-            }],
-        };
-        let text = block(&look);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "UNHEALTHY");
-        assert_eq!(lines[1], "  6.25% of the turns of the last minute failed.");
-        assert_eq!(
-            lines[3],
-            "94.74 % of 95 turns succeeded, 3 running, 5 cancelled, 0 refused"
-        );
-        assert!(
-            text.contains("first token      120.0     110.0     400.0     900.0"),
-            "{text}"
-        );
-        assert!(
-            text.contains("cache hits: knowledge 25 % of 4, speech none"),
-            "{text}"
-        );
-        assert!(
-            text.contains("chat        3 open  redis DOWN  breaker redis[2J: open"),
-            "{text}"
-        );
-        assert!(
-            text.ends_with(
-                "2027-01-15T08:00:00Z model_timeout      first token        –, all         –"
-            ),
-            "{text}"
-        );
-    }
-}
+mod tests;
