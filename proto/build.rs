@@ -5,7 +5,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 use prost::Message as _;
 
 /// The packages: a name for the descriptors that reflection serves, and the files.
-const PACKAGES: [(&str, &[&str]); 5] = [
+const PACKAGES: [(&str, &[&str]); 8] = [
     (
         "chat",
         &[
@@ -30,6 +30,9 @@ const PACKAGES: [(&str, &[&str]); 5] = [
             "troika/metrics/v1/alerts.proto",
         ],
     ),
+    ("identity", &["troika/identity/v1/identity.proto"]),
+    ("accounts", &["troika/accounts/v1/accounts.proto"]),
+    ("audit", &["troika/audit/v1/audit.proto"]),
     (
         "flagd",
         &[

@@ -40,6 +40,45 @@ pub mod flags {
     }
 }
 
+/// Who asks.
+pub mod identity {
+    /// Version 1 of the identity contract.
+    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used)]
+    pub mod v1 {
+        tonic::include_proto!("troika.identity.v1");
+
+        /// The encoded `FileDescriptorSet` of this package, for gRPC reflection.
+        pub const FILE_DESCRIPTOR_SET: &[u8] =
+            include_bytes!(concat!(env!("OUT_DIR"), "/identity_descriptor.bin"));
+    }
+}
+
+/// The accounts of those who run the system.
+pub mod accounts {
+    /// Version 1 of the accounts contract.
+    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used)]
+    pub mod v1 {
+        tonic::include_proto!("troika.accounts.v1");
+
+        /// The encoded `FileDescriptorSet` of this package, for gRPC reflection.
+        pub const FILE_DESCRIPTOR_SET: &[u8] =
+            include_bytes!(concat!(env!("OUT_DIR"), "/accounts_descriptor.bin"));
+    }
+}
+
+/// What was changed, by whom.
+pub mod audit {
+    /// Version 1 of the audit contract.
+    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used)]
+    pub mod v1 {
+        tonic::include_proto!("troika.audit.v1");
+
+        /// The encoded `FileDescriptorSet` of this package, for gRPC reflection.
+        pub const FILE_DESCRIPTOR_SET: &[u8] =
+            include_bytes!(concat!(env!("OUT_DIR"), "/audit_descriptor.bin"));
+    }
+}
+
 /// What happened.
 pub mod metrics {
     /// Version 1 of the metrics contract.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Each crate with the crates of this workspace it may be built from. Nothing uses the binary.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("troika-proto", &[]),
     ("troika-chassis", &[]),
     ("troika-sentences", &[]),
@@ -13,6 +13,21 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("troika-evaluation", &["troika-proto", "troika-chassis"]),
     ("troika-reporting", &["troika-proto", "troika-chassis"]),
     ("troika-alerting", &["troika-chassis"]),
+    ("troika-identity", &["troika-proto", "troika-chassis"]),
+    ("troika-limits", &["troika-chassis"]),
+    (
+        "troika-audit",
+        &["troika-proto", "troika-chassis", "troika-identity"],
+    ),
+    (
+        "troika-accounts",
+        &[
+            "troika-proto",
+            "troika-chassis",
+            "troika-identity",
+            "troika-audit",
+        ],
+    ),
     (
         "troika-chat",
         &[
@@ -21,6 +36,9 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "troika-sentences",
             "troika-evaluation",
             "troika-reporting",
+            "troika-identity",
+            "troika-limits",
+            "troika-audit",
         ],
     ),
     (
@@ -31,6 +49,8 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "troika-sentences",
             "troika-evaluation",
             "troika-reporting",
+            "troika-identity",
+            "troika-limits",
         ],
     ),
     (
@@ -40,6 +60,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "troika-chassis",
             "troika-evaluation",
             "troika-rollouts",
+            "troika-identity",
         ],
     ),
     (
@@ -49,6 +70,8 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "troika-chassis",
             "troika-reporting",
             "troika-alerting",
+            "troika-identity",
+            "troika-audit",
         ],
     ),
     (
@@ -58,6 +81,8 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "troika-chassis",
             "troika-evaluation",
             "troika-reporting",
+            "troika-identity",
+            "troika-limits",
         ],
     ),
     ("troika-tests", &[]),
@@ -72,6 +97,9 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "troika-flags",
             "troika-metrics",
             "troika-gateway",
+            "troika-identity",
+            "troika-limits",
+            "troika-accounts",
         ],
     ),
 ];

@@ -94,6 +94,8 @@ pub struct Bot {
     pub booking_url: Option<String>,
     /// Its own bounds.
     pub limits: Limits,
+    /// Whose it is; `None` means nobody's but the operators'.
+    pub company: Option<String>,
     /// When it was made.
     pub created_at: SystemTime,
     /// When it last changed.

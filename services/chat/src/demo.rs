@@ -44,6 +44,7 @@ pub(crate) async fn seed(bots: &dyn BotStore, importer: &Importer) -> Result<(),
         allowed_origins: Vec::new(),
         booking_url: None,
         limits: Limits::default(),
+        company: None,
         created_at: now,
         updated_at: now,
     };

@@ -179,6 +179,11 @@ impl Turns {
         ))
     }
 
+    /// A bot as it is or was a moment ago.
+    pub(crate) async fn bot(&self, id: BotId) -> Result<Bot, Error> {
+        known(self.bots.remembered(id).await)
+    }
+
     /// What the flags say of a question, asked once for its turn.
     pub(crate) fn treatment(&self, question: &Question) -> Treatment {
         Treatment::of(&self.flags, question)
@@ -253,26 +258,30 @@ fn conversation(mut messages: Vec<Message>, turn: Uuid, most: usize) -> Vec<Mess
     messages
 }
 
+/// A bot that is there.
+fn known(bot: Result<Option<Bot>, StoreError>) -> Result<Bot, Error> {
+    bot.map_err(|error| match error {
+        // Asking again does not mend it.
+        StoreError::Corrupt { .. } => Error::internal(error),
+        error => Error::new(
+            Code::Unavailable,
+            "store_unavailable",
+            "The chatbot cannot be looked up right now. Please try again in a moment.",
+        )
+        .with_retry_after(Duration::from_secs(2))
+        .with_source(error),
+    })?
+    .ok_or_else(|| {
+        Error::new(
+            Code::NotFound,
+            "bot_not_found",
+            "There is no chatbot with this chatbotId.",
+        )
+    })
+}
+
 fn admit(bot: Result<Option<Bot>, StoreError>) -> Result<Bot, Error> {
-    let bot = bot
-        .map_err(|error| match error {
-            // Asking again does not mend it.
-            StoreError::Corrupt { .. } => Error::internal(error),
-            error => Error::new(
-                Code::Unavailable,
-                "store_unavailable",
-                "The chatbot cannot be looked up right now. Please try again in a moment.",
-            )
-            .with_retry_after(Duration::from_secs(2))
-            .with_source(error),
-        })?
-        .ok_or_else(|| {
-            Error::new(
-                Code::NotFound,
-                "bot_not_found",
-                "There is no chatbot with this chatbotId.",
-            )
-        })?;
+    let bot = known(bot)?;
     if !bot.active {
         return Err(Error::new(
             Code::PermissionDenied,

@@ -12,8 +12,9 @@ use futures::{Stream, StreamExt as _, stream};
 use tokio::sync::watch;
 use tonic::{Status, metadata::MetadataMap};
 use troika_proto::chat::v1::{
-    self as proto, AnswerRequest, AnswerResponse, QueryRequest, StopRequest, StopResponse,
-    TurnEvent, chat_stream_server::ChatStream, turn_event::Event,
+    self as proto, AnswerRequest, AnswerResponse, DescribeBotRequest, DescribeBotResponse,
+    QueryRequest, StopRequest, StopResponse, TurnEvent, chat_stream_server::ChatStream,
+    turn_event::Event,
 };
 
 /// The turn that scripted events belong to.
@@ -137,6 +138,16 @@ impl ChatStream for FakeChat {
         *self.seen.metadata.lock().unwrap() = Some(request.metadata().clone());
         *self.seen.stop.lock().unwrap() = Some(request.into_inner());
         Ok(tonic::Response::new(StopResponse { stopped: 2 }))
+    }
+
+    async fn describe_bot(
+        &self,
+        _: tonic::Request<DescribeBotRequest>,
+    ) -> Result<tonic::Response<DescribeBotResponse>, Status> {
+        Ok(tonic::Response::new(DescribeBotResponse {
+            active: true,
+            ..DescribeBotResponse::default()
+        }))
     }
 }
 

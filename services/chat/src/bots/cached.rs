@@ -149,6 +149,7 @@ mod tests {
             allowed_origins: Vec::new(),
             booking_url: None,
             limits: Limits::default(),
+            company: None,
             created_at: std::time::UNIX_EPOCH,
             updated_at: std::time::UNIX_EPOCH,
         }

@@ -10,12 +10,15 @@ use troika_chassis::{
     error::{Code, Error, Violation},
 };
 use troika_proto::chat::v1::{
-    AnswerRequest, AnswerResponse, Failure, QueryRequest, SpokenAnswer, StopRequest, StopResponse,
-    TurnEvent, chat_stream_server::ChatStream, stop_request, turn_event::Event,
+    AnswerRequest, AnswerResponse, DescribeBotRequest, DescribeBotResponse, Failure, QueryRequest,
+    SpokenAnswer, StopRequest, StopResponse, TurnEvent, chat_stream_server::ChatStream,
+    stop_request, turn_event::Event,
 };
 use uuid::Uuid;
 
 use crate::{
+    bots::Access,
+    grpc::chatbots::bot_id,
     peers::tts::switched_off,
     question::{Question, Unchecked},
     turn::{Notice, Turns, running::Target},
@@ -97,6 +100,22 @@ impl ChatStream for ChatStreamService {
         let target = target(request.into_inner())?;
         Ok(Response::new(StopResponse {
             stopped: self.turns.running.stop(&target),
+        }))
+    }
+
+    async fn describe_bot(
+        &self,
+        request: Request<DescribeBotRequest>,
+    ) -> Result<Response<DescribeBotResponse>, Status> {
+        let id = bot_id("chatbot_id", &request.into_inner().chatbot_id)?;
+        let bot = self.turns.bot(id).await?;
+        Ok(Response::new(DescribeBotResponse {
+            name: bot.name,
+            language: bot.language,
+            active: bot.active,
+            private: bot.access == Access::Private,
+            allowed_origins: bot.allowed_origins,
+            company_id: bot.company.unwrap_or_default(),
         }))
     }
 }

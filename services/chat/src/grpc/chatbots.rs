@@ -25,6 +25,8 @@ mod faults;
 mod fields;
 mod upload;
 
+pub(in crate::grpc) use fields::bot_id;
+
 use failures::{import_failure, store_failure};
 use faults::Faults;
 

@@ -31,6 +31,7 @@ pub(crate) fn bot(number: u8) -> Bot {
             history_messages: Some(4),
             turn: Some(Duration::from_millis(30_500)),
         },
+        company: None,
         created_at: time(1_790_000_000_123),
         updated_at: time(1_790_000_000_456),
     }

@@ -60,6 +60,7 @@ async fn a_bot_of_an_existing_database_gets_defaults_for_what_it_lacks() {
         allowed_origins: Vec::new(),
         booking_url: None,
         limits: Limits::default(),
+        company: None,
         created_at: time(1_000_000),
         updated_at: time(1_000_000),
     };

@@ -31,6 +31,8 @@ impl From<Bot> for wire::Bot {
             limits: (bot.limits != Limits::default()).then(|| bot.limits.into()),
             created_at: Some(bot.created_at.into()),
             updated_at: Some(bot.updated_at.into()),
+            company_id: bot.company.unwrap_or_default(),
+            quota: None,
         }
     }
 }

@@ -146,7 +146,7 @@ impl Faults {
 }
 
 /// An id that alone is to be checked.
-pub(super) fn bot_id(field: &str, id: &str) -> Result<BotId, Error> {
+pub(in crate::grpc) fn bot_id(field: &str, id: &str) -> Result<BotId, Error> {
     let mut faults = Faults::default();
     let id = faults.bot_id(field, id);
     faults.with(id)
@@ -305,6 +305,7 @@ fn blank(id: BotId, now: SystemTime) -> Bot {
         allowed_origins: Vec::new(),
         booking_url: None,
         limits: Limits::default(),
+        company: None,
         created_at: now,
         updated_at: now,
     }

@@ -85,6 +85,7 @@ fn decode(id: BotId, bytes: &[u8]) -> Result<Bot, StoreError> {
             history_messages: bot.history_messages,
             turn: bot.turn_millis.map(Duration::from_millis),
         },
+        company: None,
         created_at: record::time(bot.created_at),
         updated_at: record::time(bot.updated_at),
     })

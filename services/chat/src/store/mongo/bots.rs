@@ -57,6 +57,7 @@ fn read(id: BotId, bot: &RawDocument) -> Bot {
             .value("limits")
             .and_then(|limits| limits.as_document())
             .map_or_else(Limits::default, read_limits),
+        company: read_company(bot),
         created_at,
         updated_at: updated_at.unwrap_or(created_at),
     }
@@ -72,6 +73,13 @@ fn read_access(bot: &RawDocument) -> Access {
         }
         Some(_) => Access::Private,
     }
+}
+
+/// An ObjectId or a text.
+fn read_company(bot: &RawDocument) -> Option<String> {
+    let id = bot.value("company_id").and_then(|id| id.as_object_id());
+    id.map(|id| id.to_hex())
+        .or_else(|| bot.filled_text("company_id"))
 }
 
 fn read_limits(limits: &RawDocument) -> Limits {

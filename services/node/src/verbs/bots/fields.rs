@@ -130,8 +130,7 @@ impl Fields {
             allowed_origins: self.origins.clone(),
             booking_url: self.booking_url.clone().unwrap_or_default(),
             limits: (limits != BotLimits::default()).then_some(limits),
-            created_at: None,
-            updated_at: None,
+            ..Bot::default()
         })
     }
 

@@ -1,0 +1,1 @@
+//! What was changed, by whom: a log that is appended to and read, and tells when it was rewritten.

@@ -1,0 +1,136 @@
+//! Who asks, and what that says about what they may touch. It knows neither tokens nor wires.
+
+use http::Extensions;
+use troika_proto::identity::v1 as wire;
+
+/// What somebody is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Nobody in particular: a visitor without a token.
+    #[default]
+    Anonymous,
+    /// Somebody who talks to one bot.
+    Visitor,
+    /// A company that has bots.
+    User,
+    /// Staff that may change everything but accounts.
+    Admin,
+    /// Staff that may change accounts too.
+    SuperAdmin,
+    /// A process of this system on its own behalf.
+    Service,
+}
+
+impl Role {
+    /// The word for it in tokens, logs and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::Visitor => "visitor",
+            Self::User => "user",
+            Self::Admin => "admin",
+            Self::SuperAdmin => "super_admin",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// Who asks. No `Debug`: names and subjects are personal and must not slip into a log.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// What they are.
+    pub role: Role,
+    /// Who it is, in the words of the token: an id that stays. Empty for who is anonymous.
+    pub subject: String,
+    /// Who it is for the audit log: an email address, or the subject.
+    pub name: String,
+    /// The one bot that a visitor's token names: 24 hex digits in lower case.
+    pub chatbot: Option<String>,
+    /// The company of a user.
+    pub company: Option<String>,
+    /// The conversation that a signed session names: a UUID.
+    pub session: Option<String>,
+    /// The web origin of the page that asks, as its browser says.
+    pub origin: Option<String>,
+}
+
+impl Caller {
+    /// A process on its own behalf.
+    pub fn service(name: &str) -> Self {
+        Self {
+            role: Role::Service,
+            subject: name.to_owned(),
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Who makes a request, as the door noted it; anonymous where no door did.
+    pub fn from_extensions(extensions: &Extensions) -> Self {
+        extensions.get::<Self>().cloned().unwrap_or_default()
+    }
+
+    /// Whether they may change what all share: flags, rollouts, bots, figures.
+    pub fn is_admin(&self) -> bool {
+        matches!(self.role, Role::Admin | Role::SuperAdmin)
+    }
+
+    /// Whether they showed who they are.
+    pub fn is_known(&self) -> bool {
+        self.role != Role::Anonymous
+    }
+
+    /// Whether a bot of this company is theirs to look after.
+    pub fn owns(&self, company: Option<&str>) -> bool {
+        self.is_admin()
+            || (self.role == Role::User
+                && self.company.is_some()
+                && self.company.as_deref() == company)
+    }
+}
+
+impl From<&Caller> for wire::Caller {
+    fn from(caller: &Caller) -> Self {
+        let role = match caller.role {
+            Role::Anonymous => wire::Role::Anonymous,
+            Role::Visitor => wire::Role::Visitor,
+            Role::User => wire::Role::User,
+            Role::Admin => wire::Role::Admin,
+            Role::SuperAdmin => wire::Role::SuperAdmin,
+            Role::Service => wire::Role::Service,
+        };
+        Self {
+            role: role.into(),
+            subject: caller.subject.clone(),
+            name: caller.name.clone(),
+            chatbot_id: caller.chatbot.clone().unwrap_or_default(),
+            company_id: caller.company.clone().unwrap_or_default(),
+            session_id: caller.session.clone().unwrap_or_default(),
+            origin: caller.origin.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl From<wire::Caller> for Caller {
+    /// A role that is not known is nobody's.
+    fn from(sent: wire::Caller) -> Self {
+        let role = match sent.role() {
+            wire::Role::Unspecified | wire::Role::Anonymous => Role::Anonymous,
+            wire::Role::Visitor => Role::Visitor,
+            wire::Role::User => Role::User,
+            wire::Role::Admin => Role::Admin,
+            wire::Role::SuperAdmin => Role::SuperAdmin,
+            wire::Role::Service => Role::Service,
+        };
+        let filled = |text: String| (!text.is_empty()).then_some(text);
+        Self {
+            role,
+            subject: sent.subject,
+            name: sent.name,
+            chatbot: filled(sent.chatbot_id),
+            company: filled(sent.company_id),
+            session: filled(sent.session_id),
+            origin: filled(sent.origin),
+        }
+    }
+}

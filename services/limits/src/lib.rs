@@ -1,0 +1,1 @@
+//! How often and how much: rates, streams at once and daily budgets, shared through Redis.
