@@ -151,6 +151,7 @@ mod tests {
             allowed_origins: Vec::new(),
             booking_url: None,
             limits: Limits::default(),
+            company: None,
             created_at: SystemTime::UNIX_EPOCH,
             updated_at: SystemTime::UNIX_EPOCH,
         }

@@ -87,6 +87,7 @@ fn turns(limits: Limits, config: Config) -> Arc<Turns> {
             allowed_origins: Vec::new(),
             booking_url: None,
             limits,
+            company: None,
             created_at: SystemTime::UNIX_EPOCH,
             updated_at: SystemTime::UNIX_EPOCH,
         },

@@ -290,6 +290,7 @@ async fn what_was_written_is_there_when_the_file_is_opened_again() {
             turn: Some(Duration::from_secs(30)),
             ..Limits::default()
         },
+        company: None,
         created_at: SystemTime::UNIX_EPOCH,
         updated_at: record::time(1_790_000_000_123),
     };
