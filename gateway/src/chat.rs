@@ -8,9 +8,9 @@ use axum::{
     Extension,
     body::Body,
     extract::{ConnectInfo, State},
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use troika_chassis::{
     channel::{Channel, reach},
@@ -18,7 +18,10 @@ use troika_chassis::{
     error::{Code, Error},
     lifecycle::Drain,
 };
-use troika_proto::chat::v1::{AnswerRequest, QueryRequest, chat_stream_client::ChatStreamClient};
+use troika_identity::{Caller, SESSION, Sessions};
+use troika_proto::chat::v1::{
+    AnswerRequest, QueryRequest, chat_stream_client::ChatStreamClient, turn_event::Event,
+};
 
 use crate::{
     answer::{Answer, Stopped},
@@ -43,6 +46,7 @@ const CHAT: &str = "chat";
 pub(crate) struct Chat {
     client: ChatStreamClient<Channel>,
     outcomes: Outcomes,
+    sessions: Sessions,
     drain: Drain,
     limits: BodyLimits,
     heartbeat: Duration,
@@ -53,9 +57,16 @@ pub(crate) struct Chat {
 
 impl Chat {
     /// Calls chat over `channel`, within the bounds of `config`.
-    pub(crate) fn new(channel: Channel, outcomes: Outcomes, config: &Config, drain: Drain) -> Self {
+    pub(crate) fn new(
+        channel: Channel,
+        outcomes: Outcomes,
+        sessions: Sessions,
+        config: &Config,
+        drain: Drain,
+    ) -> Self {
         Self {
             outcomes,
+            sessions,
             client: ChatStreamClient::new(channel).max_decoding_message_size(LARGEST_ANSWER),
             drain,
             limits: config.body_limits(),
@@ -64,6 +75,15 @@ impl Chat {
             answer_deadline: config.answer_deadline,
             stop_deadline: config.stop_deadline,
         }
+    }
+
+    /// A signed session for who is nobody in particular: with it they can go on with their conversation, and others cannot.
+    fn session(&self, caller: &Caller, bot: &str, session: &str) -> Option<HeaderValue> {
+        if caller.is_known() {
+            return None;
+        }
+        let signed = self.sessions.sign(bot, session)?;
+        HeaderValue::try_from(signed).ok()
     }
 
     /// Whom the outcomes are told.
@@ -103,6 +123,7 @@ fn asked(question: Question, client: SocketAddr) -> QueryRequest {
 pub(crate) async fn query_stream(
     State(chat): State<Chat>,
     Extension(context): Extension<RequestContext>,
+    Extension(caller): Extension<Caller>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     Json(question): Json<Question>,
 ) -> Result<Response, Problem> {
@@ -137,9 +158,19 @@ pub(crate) async fn query_stream(
                 "The chat service ended the stream before it began. Please try again.",
             )
         })?;
+    let session = match &first.event {
+        Some(Event::Connected(connected)) => {
+            chat.session(&caller, &question.chatbot_id, &connected.session_id)
+        }
+        _ => None,
+    };
     let body = EventBody::new(first, events, chat.heartbeat, &chat.drain)
         .heard_by(chat.outcomes.listening(&context, client));
-    Ok(live::event_stream(Body::new(body)))
+    let mut response = live::event_stream(Body::new(body));
+    if let Some(session) = session {
+        response.headers_mut().insert(SESSION, session);
+    }
+    Ok(response)
 }
 
 /// Asks a question and returns the whole answer.
@@ -154,9 +185,10 @@ pub(crate) async fn query_stream(
 pub(crate) async fn query(
     State(chat): State<Chat>,
     Extension(context): Extension<RequestContext>,
+    Extension(caller): Extension<Caller>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     Json(question): Json<Question>,
-) -> Result<axum::Json<Answer>, Problem> {
+) -> Result<Response, Problem> {
     let _hold = chat.drain.hold("answer");
     let whole = AnswerRequest {
         question: Some(asked(question, client)),
@@ -169,11 +201,21 @@ pub(crate) async fn query(
         async move { client.answer(request).await }
     });
     let response = within(CHAT, chat.answer_deadline, call).await?;
+    let bot = whole
+        .question
+        .as_ref()
+        .map(|asked| asked.chatbot_id.as_str());
+    let told = response.complete.as_ref();
+    let session = told.and_then(|told| chat.session(&caller, bot?, &told.session_id));
     let answer = Answer::from_response(response).ok_or_else(|| {
         tracing::error!("chat's answer carries no answer");
         Problem::internal()
     })?;
-    Ok(axum::Json(answer))
+    let mut response = axum::Json(answer).into_response();
+    if let Some(session) = session {
+        response.headers_mut().insert(SESSION, session);
+    }
+    Ok(response)
 }
 
 /// Ends a running turn, or all running turns of a conversation. Stopping what is over, or unknown,

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use troika_chassis::{
     channel::{ChannelConfig, check_address},
-    config::{Problems, Secret, Validate},
+    config::{Problems, Validate},
 };
 use url::Url;
 
@@ -71,10 +71,6 @@ pub struct Config {
     /// How long the metrics role may take for a call.
     #[serde(with = "humantime_serde")]
     pub metrics_deadline: Duration,
-    /// What staff's tokens are signed with. Not of this section: the process hands it on. Without it nobody
-    /// is let in where a token is asked for.
-    #[serde(skip)]
-    pub jwt_secret: Secret,
     /// Addresses and networks that rate limits will exempt: a list, or one string with commas.
     #[serde(with = "networks")]
     pub rate_limit_ip_whitelist: Vec<IpNet>,
@@ -103,7 +99,6 @@ impl Default for Config {
             speech_deadline: Duration::from_secs(30),
             flags_deadline: Duration::from_secs(5),
             metrics_deadline: Duration::from_secs(2),
-            jwt_secret: Secret::default(),
             rate_limit_ip_whitelist: Vec::new(),
         }
     }

@@ -24,9 +24,7 @@ use troika_evaluation::{flag::Flag, follow, wire};
 use troika_proto::flags::v1::{Flag as WireFlag, flags_client::FlagsClient};
 use utoipa::ToSchema;
 
-use crate::{
-    admin::Gatekeeper, body::BodyLimits, call::Peer, config::Config, etag, problem::Problem,
-};
+use crate::{body::BodyLimits, call::Peer, config::Config, etag, problem::Problem};
 
 pub(crate) use changes::*;
 pub(crate) use edit::*;
@@ -56,23 +54,16 @@ const NAMES: [(&str, &str); 5] = [
 pub(crate) struct Flags {
     peer: Peer<FlagsClient<Channel>>,
     known: follow::Flags,
-    gatekeeper: Gatekeeper,
     limits: BodyLimits,
 }
 
 impl Flags {
     /// Calls the flags role over `channel`; what is told to everybody comes from `known`.
-    pub(crate) fn new(
-        channel: Channel,
-        known: follow::Flags,
-        gatekeeper: Gatekeeper,
-        config: &Config,
-    ) -> Self {
+    pub(crate) fn new(channel: Channel, known: follow::Flags, config: &Config) -> Self {
         let client = FlagsClient::new(channel).max_decoding_message_size(LARGEST_LIST);
         Self {
             peer: Peer::new(FLAGS, client, config.flags_deadline),
             known,
-            gatekeeper,
             limits: config.body_limits(),
         }
     }
@@ -102,12 +93,6 @@ impl Flags {
 impl FromRef<Flags> for BodyLimits {
     fn from_ref(flags: &Flags) -> Self {
         flags.limits
-    }
-}
-
-impl FromRef<Flags> for Gatekeeper {
-    fn from_ref(flags: &Flags) -> Self {
-        flags.gatekeeper.clone()
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod admin;
 mod answer;
+mod auth;
 mod body;
 mod call;
 mod chat;
@@ -16,6 +17,7 @@ mod etag;
 mod events;
 mod flags;
 mod health;
+mod identity;
 mod live;
 mod metrics;
 mod moment;
@@ -28,6 +30,7 @@ mod query;
 mod request;
 mod rollouts;
 mod server;
+mod sign_in;
 mod speech;
 mod sse;
 mod stream;
@@ -55,8 +58,10 @@ use troika_chassis::{
     meters::HttpLayer,
 };
 use troika_evaluation::follow::Flags;
+use troika_identity::{Doors, Sessions};
 use url::Url;
 
+use crate::identity::Edge;
 pub use crate::{
     config::Config,
     server::{ServeError, serve},
@@ -97,11 +102,11 @@ pub enum BuildError {
 /// Makes the gateway: its routes, its connections to the other roles (which are opened when first
 /// needed) and the tasks that follow chat's health and the flags. It waits for nobody; `deps.readiness` tells when
 /// chat is there, without which nothing works. Without speech, text goes on; without the flags role, the flags stay as
-/// they were. Must be called within a Tokio runtime.
+/// they were. `doors` tells who asks. Must be called within a Tokio runtime.
 ///
 /// # Errors
 /// When an address in `config` cannot be used, or gRPC descriptors cannot be read.
-pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
+pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, BuildError> {
     let channel = channel_to("chat", &config.chat, &config)?;
     let speech = speech::Speech::new(
         channel_to("tts", &config.tts, &config)?,
@@ -118,9 +123,19 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
         deps.drain.clone(),
     )
     .map_err(|problem| unusable("metrics", &config.metrics, &problem))?;
-    let chat = chat::Chat::new(channel.clone(), outcomes, &config, deps.drain.clone());
+    let sessions = doors.sessions.clone();
+    let chat = chat::Chat::new(
+        channel.clone(),
+        outcomes,
+        sessions.clone(),
+        &config,
+        deps.drain.clone(),
+    );
+    let edge = Edge::new(doors, flags_channel.clone(), &config);
     let figures = channel_to("metrics", &config.metrics, &config)?;
-    let operations = operations(flags_channel, known, figures, &config, &deps);
+    let operations = operations(flags_channel, known, (figures, sessions), &config, &deps)
+        .merge(auth::routes(edge.clone()))
+        .merge(sign_in::routes(edge.clone(), config.body_limits()));
     let condition = deps.readiness.condition("chat");
     let follower = AbortOnDropHandle::new(tokio::spawn(troika_chassis::health::follow(
         channel,
@@ -135,7 +150,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
         drain: deps.drain,
     };
     Ok(Service {
-        router: routes(chat, speech, operations, health, introspection),
+        router: routes(chat, speech, operations, edge, health, introspection),
         config,
         follower,
     })
@@ -145,15 +160,14 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
 fn operations(
     channel: Channel,
     known: Flags,
-    figures: Channel,
+    (figures, sessions): (Channel, Sessions),
     config: &Config,
     deps: &Deps,
 ) -> Router {
-    let gatekeeper = admin::Gatekeeper::new(&config.jwt_secret);
     let drain = || deps.drain.clone();
-    let metrics = metrics::Metrics::new(figures, gatekeeper.clone(), config, drain());
-    let flags = flags::Flags::new(channel.clone(), known.clone(), gatekeeper.clone(), config);
-    let rollouts = rollouts::Rollouts::new(channel, gatekeeper, config, drain());
+    let metrics = metrics::Metrics::new(figures, sessions, config, drain());
+    let flags = flags::Flags::new(channel.clone(), known.clone(), config);
+    let rollouts = rollouts::Rollouts::new(channel, config, drain());
     let ofrep = ofrep::Ofrep::new(known, config, drain());
     flags
         .routes()
@@ -183,6 +197,7 @@ fn routes(
     chat: chat::Chat,
     speech: speech::Speech,
     operations: Router,
+    edge: Edge,
     health: health::Health,
     introspection: tonic::service::Routes,
 ) -> Router {
@@ -220,7 +235,8 @@ fn routes(
             introspection,
         )
         .fallback(web::serve);
-    around(routes)
+    let known = middleware::from_fn_with_state(edge, identity::identify);
+    around(routes.layer(known))
 }
 
 /// What every request passes, the outermost first: its id is known to the problem that is written,

@@ -7,7 +7,6 @@ mod health;
 mod live;
 mod old;
 mod prometheus;
-mod sessions;
 mod told;
 
 use std::{sync::Arc, time::Duration};
@@ -23,12 +22,12 @@ use troika_chassis::{
     error::{Code, Error},
     lifecycle::Drain,
 };
+use troika_identity::Sessions;
 use troika_proto::metrics::v1::{
     Window, alerts_client::AlertsClient, metrics_client::MetricsClient,
 };
 
 use crate::{
-    admin::Gatekeeper,
     body::{BodyLimits, wrong},
     call::Peer,
     config::Config,
@@ -62,8 +61,7 @@ pub(crate) struct Metrics {
     health: health::Watched,
     alerts: Peer<AlertsClient<Channel>>,
     receivers: Peer<AlertsClient<Channel>>,
-    gatekeeper: Gatekeeper,
-    sessions: sessions::Names,
+    sessions: Sessions,
     limits: BodyLimits,
     heartbeat: Duration,
     listeners: Arc<Semaphore>,
@@ -72,12 +70,7 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// Calls the metrics role over `channel`, within the bounds of `config`.
-    pub(crate) fn new(
-        channel: Channel,
-        gatekeeper: Gatekeeper,
-        config: &Config,
-        drain: Drain,
-    ) -> Self {
+    pub(crate) fn new(channel: Channel, sessions: Sessions, config: &Config, drain: Drain) -> Self {
         let client = MetricsClient::new(channel.clone()).max_decoding_message_size(LARGEST);
         let alerts = AlertsClient::new(channel);
         let deadline = config.metrics_deadline.min(HEALTH_DEADLINE);
@@ -87,8 +80,7 @@ impl Metrics {
             alerts: Peer::new(METRICS, alerts.clone(), config.metrics_deadline),
             // Who tests an alert waits for mail servers.
             receivers: Peer::new(METRICS, alerts, alerts::TEST_DEADLINE),
-            gatekeeper,
-            sessions: sessions::Names::new(&config.jwt_secret),
+            sessions,
             limits: config.body_limits(),
             heartbeat: config.heartbeat,
             listeners: Arc::new(Semaphore::new(config.max_listeners)),
@@ -123,12 +115,6 @@ impl Metrics {
 impl FromRef<Metrics> for BodyLimits {
     fn from_ref(metrics: &Metrics) -> Self {
         metrics.limits
-    }
-}
-
-impl FromRef<Metrics> for Gatekeeper {
-    fn from_ref(metrics: &Metrics) -> Self {
-        metrics.gatekeeper.clone()
     }
 }
 

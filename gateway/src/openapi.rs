@@ -14,7 +14,8 @@ use utoipa::{
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
-    answer, chat, events, flags, health, metrics, ofrep, problem, request, rollouts, speech,
+    answer, auth, chat, events, flags, health, metrics, ofrep, problem, request, rollouts, sign_in,
+    speech,
 };
 
 /// Swagger UI styles elements inline and shows images from data URLs; scripts stay our own.
@@ -72,12 +73,24 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
         ofrep::evaluate,
         ofrep::evaluate_all,
         ofrep::events,
+        auth::validate_token,
+        auth::logout,
+        auth::status,
+        sign_in::sign_in,
+        sign_in::sign_out,
+        sign_in::session,
         health::live,
         health::ready
     ),
     components(schemas(
         request::Question,
         request::Stop,
+        auth::Valid,
+        auth::Status,
+        auth::User,
+        sign_in::Credentials,
+        sign_in::Session,
+        sign_in::Account,
         answer::Answer,
         answer::Stopped,
         speech::ToSpeak,
@@ -157,6 +170,8 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
         (name = "flags", description = "Who gets what; for admins, but for the first"),
         (name = "rollouts", description = "Flags' percentages, advanced and rolled back by evidence; for admins"),
         (name = "ofrep", description = "OpenFeature's remote evaluation protocol"),
+        (name = "auth", description = "What a token says, and signing out"),
+        (name = "admin", description = "Administrators sign in on the pages"),
         (name = "health", description = "For load balancers and orchestrators"),
     ),
     modifiers(&Admins)
@@ -179,6 +194,15 @@ impl Modify for Admins {
             .components
             .get_or_insert_default()
             .add_security_scheme("admin", SecurityScheme::Http(scheme));
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("Any token: a visitor's, a company's, an admin's"))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("token", SecurityScheme::Http(scheme));
     }
 }
 
@@ -308,6 +332,7 @@ mod tests {
             let guarded = path.starts_with("/api/flags")
                 || path.starts_with("/api/rollouts")
                 || path.starts_with("/api/metrics/alerts")
+                || ["/api/auth/validate-token", "/api/auth/logout"].contains(&path.as_str())
                 || ["/rollout", "/reset", "/figures", "/history", "/live"]
                     .iter()
                     .any(|ending| path.ends_with(ending));

@@ -18,7 +18,7 @@ use troika_proto::flags::v1::{self as proto, rollouts_client::RolloutsClient};
 use utoipa::ToSchema;
 
 use crate::{
-    admin::{Admin, Gatekeeper},
+    admin::Admin,
     body::{BodyLimits, Json},
     call::Peer,
     config::Config,
@@ -37,7 +37,6 @@ pub(crate) use watch::*;
 #[derive(Clone)]
 pub(crate) struct Rollouts {
     peer: Peer<RolloutsClient<Channel>>,
-    gatekeeper: Gatekeeper,
     limits: BodyLimits,
     heartbeat: std::time::Duration,
     drain: Drain,
@@ -45,16 +44,10 @@ pub(crate) struct Rollouts {
 
 impl Rollouts {
     /// Calls the flags role over `channel`, within the bounds of `config`.
-    pub(crate) fn new(
-        channel: Channel,
-        gatekeeper: Gatekeeper,
-        config: &Config,
-        drain: Drain,
-    ) -> Self {
+    pub(crate) fn new(channel: Channel, config: &Config, drain: Drain) -> Self {
         let client = RolloutsClient::new(channel).max_decoding_message_size(LARGEST_LIST);
         Self {
             peer: Peer::new(FLAGS, client, config.flags_deadline),
-            gatekeeper,
             limits: config.body_limits(),
             heartbeat: config.heartbeat,
             drain,
@@ -80,12 +73,6 @@ impl Rollouts {
 impl FromRef<Rollouts> for BodyLimits {
     fn from_ref(rollouts: &Rollouts) -> Self {
         rollouts.limits
-    }
-}
-
-impl FromRef<Rollouts> for Gatekeeper {
-    fn from_ref(rollouts: &Rollouts) -> Self {
-        rollouts.gatekeeper.clone()
     }
 }
 

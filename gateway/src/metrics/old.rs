@@ -6,10 +6,10 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use http::HeaderMap;
 use serde::Serialize;
 use serde_json::json;
 use troika_chassis::context::RequestContext;
+use troika_identity::Caller;
 use troika_proto::metrics::v1::{
     self as wire, FailureKind, GetSnapshotRequest, GetSummaryRequest, ListEventsRequest, Outcome,
     ResetRequest, Window,
@@ -120,7 +120,7 @@ impl Metrics {
         let session = match sent.session_id.as_str() {
             "" => String::new(),
             session if knows_sessions => session.to_owned(),
-            session => self.sessions.of(session),
+            session => self.sessions.name_of(session),
         };
         let (kind, error_type, message) = match sent.outcome() {
             Outcome::Success => ("success", None, None),
@@ -317,8 +317,7 @@ pub(crate) async fn summary(
     Ok(axum::Json(document).into_response())
 }
 
-/// The newest turns, the youngest first. Who is no admin gets names in place of sessions; a token that is none of ours
-/// counts as none. Also at `/api/metrics/events`.
+/// The newest turns, the youngest first. Who is no admin gets names in place of sessions. Also at `/api/metrics/events`.
 #[utoipa::path(
     get, path = "/api/metrics/streaming/events", tag = "metrics",
     params(("limit" = Option<u32>, Query, description = "1 to 1000, 50 where nothing is said")),
@@ -331,7 +330,7 @@ pub(crate) async fn summary(
 pub(crate) async fn events(
     State(metrics): State<Metrics>,
     Extension(context): Extension<RequestContext>,
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
     query: Query,
 ) -> Result<Response, Problem> {
     let limit = query.number("limit")?.unwrap_or(SOME_EVENTS);
@@ -353,9 +352,10 @@ pub(crate) async fn events(
         )
         .await
         .map_err(refused)?;
-    let is_admin = metrics.gatekeeper.knows(&headers);
     let told = sent.events.into_iter();
-    let events: Vec<Event> = told.map(|event| metrics.event(event, is_admin)).collect();
+    let events: Vec<Event> = told
+        .map(|event| metrics.event(event, caller.is_admin()))
+        .collect();
     let count = events.len();
     let document = json!({ "success": true, "timestamp": now(), "events": events, "count": count });
     Ok(axum::Json(document).into_response())

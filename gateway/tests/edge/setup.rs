@@ -21,11 +21,13 @@ use tokio::{
 };
 use tokio_stream::wrappers::TcpListenerStream;
 use troika_chassis::{
+    config::Secret,
     deps::Deps,
     lifecycle::{Drain, DrainConfig, Readiness},
     meters::Meters,
 };
 use troika_gateway::{Config, ServeError};
+use troika_identity::{Doors, Secrets, Services, Sessions, Verifier};
 use troika_proto::chat::v1::chat_stream_server::ChatStreamServer;
 
 mod chat;
@@ -39,6 +41,22 @@ pub(crate) use chat::*;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The question most tests ask.
 pub(crate) const QUESTION: &str = r#"{"query":"Hi?","chatbotId":"000000000000000000000001"}"#;
+
+/// Doors that tokens signed with the suite's secret open.
+fn doors() -> Doors {
+    let secrets = Secrets {
+        jwt: Secret::from(flags::SECRET),
+        session: Secret::from(flags::SECRET),
+        ..Secrets::default()
+    };
+    let config = troika_identity::Config::default();
+    Doors {
+        verifier: Verifier::new(&config, &secrets.jwt, None),
+        sessions: Sessions::new(&config, &secrets),
+        services: Services::new(&secrets),
+        required: false,
+    }
+}
 
 /// A gateway and the chat role behind it.
 pub(crate) struct House {
@@ -123,7 +141,7 @@ impl House {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let service = troika_gateway::build(config, deps).await.unwrap();
+        let service = troika_gateway::build(config, doors(), deps).await.unwrap();
         let served = tokio::spawn(troika_gateway::serve(listener, service, drain.clone()));
         Self {
             address,

@@ -1,5 +1,7 @@
 //! Channels to the services of other processes. It must not know which services there are.
 
+mod credential;
+
 use std::{
     error::Error as _,
     time::{Duration, Instant},
@@ -14,6 +16,7 @@ use tonic::{
 };
 use url::Url;
 
+pub use self::credential::Credential;
 use crate::config::{Problems, Validate};
 pub use crate::meters::MeasuredChannel as Channel;
 
@@ -36,6 +39,9 @@ pub struct ChannelConfig {
     pub stream_window: ByteSize,
     /// Bytes that may be under way on one connection.
     pub connection_window: ByteSize,
+    /// What is shown with each call. Not of the file: the process fills it in.
+    #[serde(skip)]
+    pub credential: Credential,
 }
 
 impl Default for ChannelConfig {
@@ -50,6 +56,7 @@ impl Default for ChannelConfig {
             // A permit, not memory: all streams' unread bytes must fit together, or readers that take
             // nothing would keep every other stream of the connection waiting.
             connection_window: ByteSize::gib(1),
+            credential: Credential::default(),
         }
     }
 }
@@ -145,7 +152,7 @@ pub(crate) fn window(size: ByteSize) -> u32 {
 /// scheme is `https`. While the peer cannot be reached, calls fail as unavailable after at most the
 /// connect timeout. Must be called inside a tokio runtime.
 pub fn channel(uri: Uri, config: &ChannelConfig) -> Channel {
-    uncounted(uri, config).into()
+    Channel::new(uncounted(uri, config), config.credential.clone())
 }
 
 /// The same, its calls not among the process's figures.

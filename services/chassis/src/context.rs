@@ -27,6 +27,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// from nobody.
 const ARRIVED: HeaderName = HeaderName::from_static("x-arrived");
 
+/// Who asks, as the edge verified it: opaque here. Between processes alone, as the arrival.
+const CALLER: HeaderName = HeaderName::from_static("troika-caller-bin");
+
 /// The longest that a request can have been on its way; what says otherwise comes from a clock that is wrong.
 const LONGEST_WAY: Duration = Duration::from_secs(60);
 
@@ -40,6 +43,9 @@ pub struct RequestContext {
     pub request_id: String,
     /// When it arrived at the edge, by the edge's clock.
     pub arrived: SystemTime,
+    /// Who asks, as the edge tells it to services. `None` where a process asks on its own behalf; empty, at the edge, until
+    /// somebody is known.
+    pub caller: Option<HeaderValue>,
 }
 
 impl RequestContext {
@@ -48,6 +54,7 @@ impl RequestContext {
         Self {
             request_id: Uuid::now_v7().to_string(),
             arrived: SystemTime::now(),
+            caller: None,
         }
     }
 
@@ -61,6 +68,15 @@ impl RequestContext {
         extensions.get::<Self>().cloned().unwrap_or_default()
     }
 
+    /// Of a request at the edge: nobody's in particular, until who asks is known. Never without a caller: it would be the
+    /// edge itself that asks.
+    fn at_the_edge(headers: &HeaderMap) -> Self {
+        Self {
+            caller: Some(HeaderValue::from_static("")),
+            ..Self::from_headers(headers)
+        }
+    }
+
     /// The context a client sent: its id when it is a valid one, else a new one.
     fn from_headers(headers: &HeaderMap) -> Self {
         match headers
@@ -70,7 +86,7 @@ impl RequestContext {
         {
             Some(id) => Self {
                 request_id: id.to_owned(),
-                arrived: SystemTime::now(),
+                ..Self::new()
             },
             None => Self::new(),
         }
@@ -93,6 +109,9 @@ impl RequestContext {
         }
         if let Ok(since) = self.arrived.duration_since(UNIX_EPOCH) {
             headers.insert(ARRIVED, HeaderValue::from(since.as_micros() as u64));
+        }
+        if let Some(caller) = &self.caller {
+            headers.insert(CALLER, caller.clone());
         }
         let trace = Span::current().context();
         TraceContextPropagator::new().inject_context(&trace, &mut Headers(headers));

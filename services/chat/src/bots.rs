@@ -116,3 +116,28 @@ pub trait BotStore: Send + Sync {
     /// Removes a bot; `false` when there was none.
     async fn delete(&self, id: BotId) -> Result<bool, StoreError>;
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A bot with a name and nothing else.
+    pub(crate) fn named(name: &str) -> Bot {
+        Bot {
+            id: BotId([1; 12]),
+            name: name.into(),
+            persona: String::new(),
+            model: None,
+            temperature: None,
+            language: "en-IN".into(),
+            access: Access::Public,
+            active: true,
+            allowed_origins: Vec::new(),
+            booking_url: None,
+            limits: Limits::default(),
+            company: None,
+            created_at: std::time::UNIX_EPOCH,
+            updated_at: std::time::UNIX_EPOCH,
+        }
+    }
+}

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{bots::BotId, store::StoreError};
 
+pub mod owners;
 pub mod writer;
 
 /// Who said a message.

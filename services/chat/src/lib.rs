@@ -33,17 +33,23 @@ pub mod model;
 pub mod peers;
 mod prompt;
 mod question;
+mod rules;
 pub mod store;
 mod tags;
 pub mod turn;
 mod usage;
 
 pub use config::Config;
+pub use rules::RULES;
 
 use bots::{BotStore, cached::CachedBots};
 use embedder::Embedder;
 use grpc::{chat_stream::ChatStreamService, chatbots::ChatbotsService};
-use history::{MessageStore, writer::Writer};
+use history::{
+    MessageStore,
+    owners::{OwnerStore, Owners},
+    writer::Writer,
+};
 use knowledge::{KnowledgeStore, importer::Importer, retriever::Retriever};
 use model::Ladder;
 use peers::tts::Tts;
@@ -87,14 +93,16 @@ pub enum BuildError {
 pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError> {
     let built = deps.readiness.condition("chat is built");
 
-    let (store_bots, messages, knowledge): (
+    let (store_bots, messages, owners, knowledge): (
         Arc<dyn BotStore>,
         Arc<dyn MessageStore>,
+        Arc<dyn OwnerStore>,
         Arc<dyn KnowledgeStore>,
     ) = match deps.mongo.clone() {
         Some(mongo) => {
             let store = MongoStore::new(mongo);
             (
+                Arc::new(store.clone()),
                 Arc::new(store.clone()),
                 Arc::new(store.clone()),
                 Arc::new(store),
@@ -104,6 +112,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
             let path = deps.data_dir.join(EMBEDDED_FILE);
             let store = Embedded::open(&path).map_err(BuildError::Store)?;
             (
+                Arc::new(store.clone()),
                 Arc::new(store.clone()),
                 Arc::new(store.clone()),
                 Arc::new(store),
@@ -155,6 +164,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     let turns = Arc::new(Turns {
         bots: bots.clone(),
         messages: messages.clone(),
+        owners: Owners::new(owners, config.turn.context),
         retriever,
         in_prompt,
         writer: Writer::start(messages.clone(), deps.drain.clone()),

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use email_address::EmailAddress;
 use troika_chassis::error::{Code, Error, Violation};
+use troika_identity::Caller;
 use uuid::Uuid;
 
 use crate::{bots::BotId, history::Visitor, language};
@@ -25,6 +26,7 @@ pub(crate) struct Unchecked {
     pub(crate) language: Option<String>,
     pub(crate) enable_tts: Option<bool>,
     pub(crate) client_address: Option<String>,
+    pub(crate) caller: Caller,
 }
 
 /// A question that can be asked.
@@ -45,6 +47,8 @@ pub(crate) struct Question {
     pub(crate) named_session: bool,
     /// The client's address as the edge saw it: for flags alone.
     pub(crate) client_address: Option<String>,
+    /// Who asks.
+    pub(crate) caller: Caller,
 }
 
 impl TryFrom<Unchecked> for Question {
@@ -161,6 +165,7 @@ impl TryFrom<Unchecked> for Question {
                 whole: false,
                 named_session,
                 client_address: given(sent.client_address),
+                caller: sent.caller,
             }),
             _ => {
                 let message = faults
@@ -239,6 +244,7 @@ mod tests {
             language: Some("tlh".into()),
             enable_tts: Some(true),
             client_address: None,
+            caller: Caller::default(),
         })
         .err()
         .unwrap();

@@ -23,8 +23,8 @@ use troika_reporting::Reporter;
 use uuid::Uuid;
 
 use crate::{
-    bots::{Access, Bot, BotId, cached::CachedBots},
-    history::{Message, MessageStore, Sender, writer::Writer},
+    bots::{Bot, BotId, cached::CachedBots},
+    history::{Message, MessageStore, Sender, owners::Owners, writer::Writer},
     knowledge::retriever::{Passage, Retriever},
     language,
     meters::Meters,
@@ -34,6 +34,7 @@ use crate::{
     store::StoreError,
 };
 
+pub(crate) mod admission;
 mod answer;
 mod config;
 mod delivery;
@@ -54,6 +55,7 @@ pub(crate) use treatment::Treatment;
 pub(crate) struct Turns {
     pub(crate) bots: Arc<CachedBots>,
     pub(crate) messages: Arc<dyn MessageStore>,
+    pub(crate) owners: Owners,
     pub(crate) retriever: Arc<Retriever>,
     pub(crate) in_prompt: usize,
     pub(crate) writer: Writer,
@@ -87,6 +89,16 @@ struct Gathered {
     notices: Vec<Notice>,
     /// Whether the passages were known already.
     cached: CacheResult,
+}
+
+impl Gathered {
+    fn without_history(mut self) -> Self {
+        self.history.clear();
+        if !self.notices.contains(&Notice::HistoryUnavailable) {
+            self.notices.push(Notice::HistoryUnavailable);
+        }
+        self
+    }
 }
 
 impl Turns {
@@ -131,12 +143,18 @@ impl Turns {
             .clone()
             .gather(question.bot, question.session, question.query.clone());
         let bot = self.bots.remembered(question.bot).instrument(span.clone());
-        let (bot, gathering) =
-            match select(bot.boxed(), gathering.instrument(span.clone()).boxed()).await {
-                Either::Left((bot, gathering)) => (bot, gathering),
-                Either::Right((gathered, bot)) => (bot.await, ready(gathered).boxed()),
-            };
-        let bot = admit(bot).inspect_err(|error| {
+        let admitted = async {
+            let (bot, own) = futures::join!(bot, self.own(&question));
+            let bot = known(bot)?;
+            admission::admit(&bot, &question.caller)?;
+            Ok((bot, own?))
+        };
+        let gathering = gathering.instrument(span.clone()).boxed();
+        let (admitted, gathering) = match select(admitted.boxed(), gathering).await {
+            Either::Left((admitted, gathering)) => (admitted, gathering),
+            Either::Right((gathered, admitted)) => (admitted.await, ready(gathered).boxed()),
+        };
+        let (bot, own) = admitted.inspect_err(|error: &Error| {
             if error.code().http().is_server_error() {
                 record::turned_down(
                     (&self.reporter, &self.meters),
@@ -147,6 +165,12 @@ impl Turns {
                 );
             }
         })?;
+        let gathering = if own {
+            gathering
+        } else {
+            // Nobody can tell whose conversation it is: what was said in it stays untold.
+            gathering.map(Gathered::without_history).boxed()
+        };
         let record = Record::open(
             Behind {
                 writer: self.writer.clone(),
@@ -177,6 +201,17 @@ impl Turns {
                 record,
             },
         ))
+    }
+
+    /// Whether the conversation may be gone on with; `false` when nobody can tell.
+    async fn own(&self, question: &Question) -> Result<bool, Error> {
+        let stranger = !question.caller.is_known();
+        if !question.named_session && stranger {
+            return Ok(true);
+        }
+        self.owners
+            .admit(question.bot, question.session, &question.caller)
+            .await
     }
 
     /// A bot as it is or was a moment ago.
@@ -278,25 +313,6 @@ fn known(bot: Result<Option<Bot>, StoreError>) -> Result<Bot, Error> {
             "There is no chatbot with this chatbotId.",
         )
     })
-}
-
-fn admit(bot: Result<Option<Bot>, StoreError>) -> Result<Bot, Error> {
-    let bot = known(bot)?;
-    if !bot.active {
-        return Err(Error::new(
-            Code::PermissionDenied,
-            "bot_inactive",
-            "This chatbot is switched off.",
-        ));
-    }
-    if bot.access == Access::Private {
-        return Err(Error::new(
-            Code::Unauthenticated,
-            "auth_required",
-            "This chatbot is private: a token is needed.",
-        ));
-    }
-    Ok(bot)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Who changes something: what is accepted.
 
 use troika_chassis::error::{Code, Error, Violation};
+use troika_identity::Caller;
 use troika_proto::flags::v1 as wire;
 
 use crate::log::Author;
@@ -8,14 +9,14 @@ use crate::log::Author;
 const LONGEST_NAME: usize = 200;
 const LONGEST_REASON: usize = 1000;
 
-/// Checks who changes something.
+/// Checks who changes something: whoever calls, whatever name they sign with.
 ///
 /// # Errors
 /// When nobody is named, or at too much length.
-pub(crate) fn checked(sent: Option<wire::Author>) -> Result<Author, Error> {
+pub(crate) fn checked(caller: &Caller, sent: Option<wire::Author>) -> Result<Author, Error> {
     let sent = sent.unwrap_or_default();
     let author = Author {
-        name: plain(&sent.name),
+        name: plain(&caller.signature(&sent.name)),
         reason: plain(&sent.reason),
     };
     let fault = if author.name.is_empty() {

@@ -34,10 +34,12 @@ mod grpc;
 pub mod log;
 mod peers;
 mod rollouts;
+mod rules;
 pub mod state;
 pub mod store;
 
 pub use config::Config;
+pub use rules::RULES;
 
 use book::Book;
 use controller::Controller;

@@ -75,6 +75,17 @@ impl Caller {
         matches!(self.role, Role::Admin | Role::SuperAdmin)
     }
 
+    /// The name under a change: who they are, and as whom they sign where that is somebody else.
+    pub fn signature(&self, signed: &str) -> String {
+        let signed = signed.trim();
+        match (self.name.as_str(), signed) {
+            ("", signed) => signed.to_owned(),
+            (name, "") => name.to_owned(),
+            (name, signed) if name == signed => name.to_owned(),
+            (name, signed) => format!("{name} as {signed}"),
+        }
+    }
+
     /// Whether they showed who they are.
     pub fn is_known(&self) -> bool {
         self.role != Role::Anonymous

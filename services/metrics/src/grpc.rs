@@ -17,6 +17,7 @@ use troika_chassis::{
     error::{Code, Error, Violation},
     lifecycle::Drain,
 };
+use troika_identity::Caller;
 use troika_proto::metrics::v1::{
     CompareArmsRequest, CompareArmsResponse, GetHealthRequest, GetHealthResponse,
     GetHistoryRequest, GetHistoryResponse, GetSnapshotRequest, GetSnapshotResponse,
@@ -198,7 +199,8 @@ impl Metrics for MetricsService {
         &self,
         request: Request<ResetRequest>,
     ) -> Result<Response<ResetResponse>, Status> {
-        let author = request.into_inner().author;
+        let caller = Caller::from_extensions(request.extensions());
+        let author = caller.signature(&request.into_inner().author);
         if author.trim().is_empty() {
             return Err(wrong("author", "any.required", "author is required").into());
         }

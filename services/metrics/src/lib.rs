@@ -27,6 +27,7 @@ mod latency;
 mod ledger;
 mod moment;
 mod outbox;
+mod rules;
 mod sessions;
 mod slice;
 pub mod store;
@@ -35,6 +36,7 @@ mod window;
 
 pub use config::{Config, Health, Price, Prices};
 pub use delta::{Part, Resolution, Rollup};
+pub use rules::RULES;
 pub use slice::Dimension;
 
 use alerts::Alerts;

@@ -21,6 +21,8 @@ use crate::{
     exit::{Exit, Failure},
 };
 
+mod credential;
+
 /// What a call that does a little work may take.
 pub(crate) const SHORT: Duration = Duration::from_secs(15);
 
@@ -85,6 +87,7 @@ impl Peer {
             })?;
         let config = ChannelConfig {
             connections: 1,
+            credential: credential::of(config)?,
             ..config.gateway.channel.clone()
         };
         Ok(Self {

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 
 use serde::{Deserialize, Serialize};
 use troika_chassis::{
-    config::{self as loading, ConfigErrors, Problems, Secret, Sources, Validate},
+    config::{self as loading, ConfigErrors, Problems, Sources, Validate},
     lifecycle::DrainConfig,
     mongo::MongoConfig,
     redis::RedisConfig,
@@ -21,9 +21,6 @@ pub(crate) mod rules;
 
 /// Read from the working folder when no file is named.
 const DEFAULT_FILE: &str = "troika.toml";
-
-/// Bytes below which a key for HMAC-SHA-256 is weaker than the signature it makes (RFC 7518, 3.2).
-pub(crate) const SHORTEST_SECRET: usize = 32;
 
 /// Where this process runs, as far as defaults depend on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,8 +57,8 @@ pub(crate) struct Config {
     pub(crate) mongodb: MongoConfig,
     /// The cache server.
     pub(crate) redis: RedisConfig,
-    /// What signs and opens doors.
-    pub(crate) auth: Auth,
+    /// What opens doors.
+    pub(crate) auth: troika_identity::Config,
     /// The metrics role.
     pub(crate) metrics: troika_metrics::Config,
     /// The flags role.
@@ -86,7 +83,7 @@ impl Default for Config {
             grpc: ServerConfig::default(),
             mongodb: MongoConfig::default(),
             redis: RedisConfig::default(),
-            auth: Auth::default(),
+            auth: troika_identity::Config::default(),
             metrics: troika_metrics::Config::default(),
             flags: troika_flags::Config::default(),
             tts: troika_tts::Config::default(),
@@ -134,16 +131,6 @@ impl Default for Drain {
     }
 }
 
-/// Secrets that sign.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Auth {
-    /// Signs and verifies tokens, HS256.
-    pub(crate) jwt_secret: Secret,
-    /// Signs sessions.
-    pub(crate) session_secret: Secret,
-}
-
 /// The file to read, the environment, and the names that operators know.
 pub(crate) fn sources(file: Option<PathBuf>) -> Sources {
     let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists());
@@ -163,6 +150,13 @@ impl Config {
         let mut config: Self = loading::load(sources)?;
         rules::fill_in(&mut config);
         Ok(config)
+    }
+
+    /// Whether gRPC calls without a credential are refused.
+    pub(crate) fn requires_credentials(&self) -> bool {
+        self.auth
+            .require_credentials
+            .unwrap_or_else(|| self.in_production())
     }
 
     /// Whether others depend on this process.
@@ -187,6 +181,7 @@ impl Validate for Config {
         self.grpc.validate(&mut problems.at("grpc"));
         self.mongodb.validate(&mut problems.at("mongodb"));
         self.redis.validate(&mut problems.at("redis"));
+        self.auth.validate(&mut problems.at("auth"));
         self.metrics.validate(&mut problems.at("metrics"));
         self.flags.validate(&mut problems.at("flags"));
         self.tts.validate(&mut problems.at("tts"));

@@ -20,7 +20,7 @@ mod exit;
 mod live;
 mod output;
 mod run;
-mod signing_secret;
+mod secrets;
 mod verbs;
 
 #[tokio::main]
@@ -52,6 +52,6 @@ async fn carry_out(cli: Cli) -> Result<(), Failure> {
         Some(Verb::Top(args)) => Box::pin(verbs::top::run(args, &config?)).await,
         Some(Verb::Alert(verb)) => Box::pin(verbs::alert::run(verb, &config?)).await,
         Some(Verb::Check(check)) => verbs::check::run(check, config).await,
-        Some(Verb::Token(args)) => verbs::token::run(&args, &config?),
+        Some(Verb::Token(args)) => verbs::token::run(&args, &config?).await,
     }
 }

@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info, warn};
 use troika_chassis::{
     admin::{self, Admin},
+    channel::Credential,
     config::ConfigProblem,
     deps::Deps,
     lifecycle::{Condition, Drain, Readiness, on_signals},
@@ -22,12 +23,13 @@ use troika_chassis::{
     server::{GrpcService, serve_grpc},
     telemetry::{self, LogLevels},
 };
+use troika_identity::{CREDENTIAL, Doors, ServiceCredential, Services, Sessions, Verifier};
 
 use crate::{
     cli::Role,
     config::{Config, rules},
     exit::{Exit, Failure},
-    signing_secret,
+    secrets,
 };
 
 mod bind;
@@ -80,8 +82,8 @@ type Ended = (Role, Result<(), Box<dyn StdError + Send + Sync>>);
 /// # Errors
 /// When an address cannot be bound, a role cannot be built, or one ends before it was told to.
 pub(crate) async fn run(roles: Roles, mut config: Config) -> Result<(), Failure> {
-    if roles.include(Role::Gateway) {
-        signing_secret::require(&config)?;
+    for role in Role::ALL.into_iter().filter(|role| roles.include(*role)) {
+        secrets::require(&config, role)?;
     }
     let telemetry = telemetry::init(
         roles.name(),
@@ -97,6 +99,7 @@ pub(crate) async fn run(roles: Roles, mut config: Config) -> Result<(), Failure>
     let outcome = match Listeners::bind(roles, &mut config).await {
         Ok(listeners) => {
             Process {
+                name: roles.name(),
                 config,
                 drain,
                 meters: Meters::new(),
@@ -162,6 +165,7 @@ impl Listeners {
 
 /// The roles of this process while they live.
 struct Process {
+    name: &'static str,
     config: Config,
     drain: Drain,
     meters: Meters,
@@ -178,7 +182,8 @@ impl Process {
         let Listeners { roles, admin } = listeners;
         let runs = |role| roles.iter().any(|(running, _)| *running == role);
         let report = ready::Report::new(&self.config, runs).await;
-        if !self.config.redis.url.is_empty() && (runs(Role::Tts) || runs(Role::Chat)) {
+        let remember = [Role::Gateway, Role::Tts, Role::Chat];
+        if !self.config.redis.url.is_empty() && remember.into_iter().any(runs) {
             self.redis = Some(Redis::connect(&self.config.redis).map_err(unusable)?);
         }
         let keep = [Role::Metrics, Role::Flags, Role::Chat];
@@ -186,8 +191,9 @@ impl Process {
             let mongo = Mongo::connect(&self.config.mongodb).await;
             self.mongo = Some(mongo.map_err(unusable)?);
         }
+        let doors = self.doors(runs(Role::Gateway))?;
         for (role, listener) in roles {
-            self.start(role, listener)?;
+            self.start(role, listener, &doors)?;
         }
         // Until the very end: who leaves is still looked at.
         let _admin = self.admin(admin);
@@ -203,38 +209,68 @@ impl Process {
         }
     }
 
-    fn start(&mut self, role: Role, listener: TcpListener) -> Result<(), Failure> {
+    /// What opens the doors of this process, and what it shows at those of others.
+    fn doors(&mut self, gateway: bool) -> Result<Doors, Failure> {
+        let role = if gateway { Role::Gateway } else { Role::Chat };
+        let secrets = secrets::obtain(&self.config, role)?;
+        if let Some(credential) = ServiceCredential::new(&secrets, self.name) {
+            let credential = Credential::new(move || Some((CREDENTIAL, credential.show()?)));
+            for role in Role::ALL {
+                for channel in rules::channels(&mut self.config, role) {
+                    channel.credential = credential.clone();
+                }
+            }
+        }
+        let auth = &self.config.auth;
+        Ok(Doors {
+            verifier: Verifier::new(auth, &secrets.jwt, self.redis.clone()),
+            sessions: Sessions::new(auth, &secrets),
+            services: Services::new(&secrets),
+            required: self.config.requires_credentials(),
+        })
+    }
+
+    fn start(&mut self, role: Role, listener: TcpListener, doors: &Doors) -> Result<(), Failure> {
         let deps = self.deps(role);
         let config = &self.config;
+        let doors = doors.clone();
         match role {
             Role::Metrics => {
                 let config = config.metrics.clone();
-                self.serve(role, listener, deps, |deps| {
-                    troika_metrics::build(config, deps)
+                self.serve(role, listener, deps, async move |deps| {
+                    let service = troika_metrics::build(config, deps).await;
+                    service.map(|service| doors.guard(service, troika_metrics::RULES))
                 });
             }
             Role::Flags => {
                 let config = config.flags.clone();
-                self.serve(role, listener, deps, |deps| {
-                    troika_flags::build(config, deps)
+                self.serve(role, listener, deps, async move |deps| {
+                    let service = troika_flags::build(config, deps).await;
+                    service.map(|service| doors.guard(service, troika_flags::RULES))
                 });
             }
             Role::Tts => {
                 let config = config.tts.clone();
-                self.serve(role, listener, deps, |deps| troika_tts::build(config, deps));
+                self.serve(role, listener, deps, async move |deps| {
+                    let service = troika_tts::build(config, deps).await;
+                    service.map(|service| doors.guard(service, troika_tts::RULES))
+                });
             }
             Role::Chat => {
                 let config = config.chat.clone();
-                self.serve(role, listener, deps, |deps| {
-                    troika_chat::build(config, deps)
+                self.serve(role, listener, deps, async move |deps| {
+                    let service = troika_chat::build(config, deps).await;
+                    service.map(|service| doors.guard(service, troika_chat::RULES))
                 });
             }
             Role::Gateway => {
-                let mut gateway = config.gateway.clone();
-                gateway.jwt_secret = signing_secret::obtain(config)?;
+                let gateway = config.gateway.clone();
                 let built = deps.readiness.condition(starts(role));
                 self.tasks.spawn(async move {
-                    (role, self::gateway(listener, gateway, deps, built).await)
+                    (
+                        role,
+                        self::gateway(listener, gateway, doors, deps, built).await,
+                    )
                 });
             }
         }
@@ -376,11 +412,12 @@ fn starts(role: Role) -> &'static str {
 async fn gateway(
     listener: TcpListener,
     config: troika_gateway::Config,
+    doors: Doors,
     deps: Deps,
     built: Condition,
 ) -> Result<(), Box<dyn StdError + Send + Sync>> {
     let drain = deps.drain.clone();
-    let service = troika_gateway::build(config, deps).await?;
+    let service = troika_gateway::build(config, doors, deps).await?;
     built.met();
     Ok(troika_gateway::serve(listener, service, drain).await?)
 }

@@ -27,10 +27,12 @@ mod ladder;
 pub mod pcm;
 pub mod quota;
 pub mod recordings;
+mod rules;
 pub mod session;
 pub mod voices;
 
 pub use config::Config;
+pub use rules::RULES;
 
 use engine::{
     Engine,

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
 use tokio_stream::wrappers::{TcpListenerStream, WatchStream};
 use tonic::{Request, Response, Status, metadata::MetadataMap};
-use troika_chassis::{config::Secret, error::Error};
+use troika_chassis::error::Error;
 use troika_evaluation::{built_in, flag::Flag};
 use troika_gateway::Config;
 use troika_proto::flags::v1::{
@@ -154,7 +154,6 @@ impl FakeFlags {
         let chat = FakeChat::streaming(|_| ending(Vec::new()));
         let house = House::start_with(chat, |config| {
             config.flags = format!("http://{address}").parse().unwrap();
-            config.jwt_secret = Secret::from(SECRET);
             change(config);
         })
         .await;

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
 use tokio_stream::wrappers::{TcpListenerStream, WatchStream};
 use tonic::{Request, Response, Status, Streaming, codegen::BoxStream, metadata::MetadataMap};
-use troika_chassis::{config::Secret, error::Error};
+use troika_chassis::error::Error;
 use troika_gateway::Config;
 use troika_proto::metrics::v1::{
     self as wire,
@@ -24,11 +24,7 @@ use troika_proto::metrics::v1::{
     metrics_server::{Metrics, MetricsServer},
 };
 
-use super::{
-    FakeChat, House, PATIENCE, ending,
-    flags::{SECRET, as_admin},
-    request,
-};
+use super::{FakeChat, House, PATIENCE, ending, flags::as_admin, request};
 
 /// What the scripted metrics role tells, and what it saw.
 #[derive(Clone)]
@@ -207,11 +203,7 @@ impl FakeMetrics {
 /// A gateway that lets admins in, with no metrics role, unless `change` says otherwise.
 pub(crate) async fn house_with(change: impl FnOnce(&mut Config)) -> House {
     let chat = FakeChat::streaming(|_| ending(Vec::new()));
-    House::start_with(chat, |config| {
-        config.jwt_secret = Secret::from(SECRET);
-        change(config);
-    })
-    .await
+    House::start_with(chat, change).await
 }
 
 /// A gateway and the metrics role behind it.

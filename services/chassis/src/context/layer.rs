@@ -77,7 +77,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         // Where requests have routes is the edge.
         let context = match self.route {
-            Some(_) => RequestContext::from_headers(request.headers()),
+            Some(_) => RequestContext::at_the_edge(request.headers()),
             None => RequestContext::from_neighbour(request.headers()),
         };
         let background = is_background(request.uri().path());

@@ -22,7 +22,7 @@ use tonic::{Code, transport::Channel};
 use tower::{Layer, Service};
 
 use super::call::{Ending, MeasuredBody, MeasuredFuture};
-use crate::context::is_background;
+use crate::{channel::Credential, context::is_background};
 
 /// Upper bounds in seconds: from a look into memory to a whole turn.
 const BOUNDS: [f64; 16] = [
@@ -308,15 +308,23 @@ where
     }
 }
 
-/// A channel whose calls are counted.
+/// A channel whose calls are counted, and show who makes them.
 #[derive(Clone, Debug)]
 pub struct MeasuredChannel {
     inner: Channel,
+    credential: Credential,
+}
+
+impl MeasuredChannel {
+    /// Shows `credential` with each call.
+    pub(crate) fn new(inner: Channel, credential: Credential) -> Self {
+        Self { inner, credential }
+    }
 }
 
 impl From<Channel> for MeasuredChannel {
     fn from(inner: Channel) -> Self {
-        Self { inner }
+        Self::new(inner, Credential::default())
     }
 }
 
@@ -330,7 +338,8 @@ impl Service<Request<tonic::body::Body>> for MeasuredChannel {
         Service::poll_ready(&mut self.inner, context)
     }
 
-    fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<tonic::body::Body>) -> Self::Future {
+        self.credential.show(request.headers_mut());
         let path = request.uri().path();
         // The names of what is called come from generated code, and are as few.
         let call = (!is_background(path))

@@ -104,7 +104,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::bots::{Access, Limits};
+    use crate::bots::tests::named;
 
     /// A store of one bot, which another process changes; it may be away.
     struct Elsewhere(Mutex<Option<Bot>>);
@@ -133,25 +133,6 @@ mod tests {
         }
         async fn delete(&self, _: BotId) -> Result<bool, StoreError> {
             Ok(false)
-        }
-    }
-
-    fn named(name: &str) -> Bot {
-        Bot {
-            id: BotId([1; 12]),
-            name: name.into(),
-            persona: String::new(),
-            model: None,
-            temperature: None,
-            language: "en-IN".into(),
-            access: Access::Public,
-            active: true,
-            allowed_origins: Vec::new(),
-            booking_url: None,
-            limits: Limits::default(),
-            company: None,
-            created_at: std::time::UNIX_EPOCH,
-            updated_at: std::time::UNIX_EPOCH,
         }
     }
 

@@ -9,6 +9,7 @@ use troika_chassis::{
     context::RequestContext,
     error::{Code, Error, Violation},
 };
+use troika_identity::Caller;
 use troika_proto::chat::v1::{
     AnswerRequest, AnswerResponse, DescribeBotRequest, DescribeBotResponse, Failure, QueryRequest,
     SpokenAnswer, StopRequest, StopResponse, TurnEvent, chat_stream_server::ChatStream,
@@ -68,7 +69,8 @@ impl ChatStream for ChatStreamService {
         request: Request<QueryRequest>,
     ) -> Result<Response<Self::QueryStream>, Status> {
         let context = RequestContext::from_extensions(request.extensions());
-        let question = Question::try_from(Unchecked::from(request.into_inner()))?;
+        let caller = Caller::from_extensions(request.extensions());
+        let question = Question::try_from(unchecked(request.into_inner(), caller))?;
         let treatment = self.turns.treatment(&question);
         let events = self.turns.start(question, treatment, context).await?;
         Ok(Response::new(Box::pin(events.map(Ok))))
@@ -79,8 +81,9 @@ impl ChatStream for ChatStreamService {
         request: Request<AnswerRequest>,
     ) -> Result<Response<AnswerResponse>, Status> {
         let context = RequestContext::from_extensions(request.extensions());
+        let caller = Caller::from_extensions(request.extensions());
         let sent = request.into_inner().question.unwrap_or_default();
-        let mut question = Question::try_from(Unchecked::from(sent))?;
+        let mut question = Question::try_from(unchecked(sent, caller))?;
         // Spoken as one file, when it is whole.
         question.whole = true;
         let treatment = self.turns.treatment(&question);
@@ -120,19 +123,18 @@ impl ChatStream for ChatStreamService {
     }
 }
 
-impl From<QueryRequest> for Unchecked {
-    fn from(sent: QueryRequest) -> Self {
-        Self {
-            query: sent.query,
-            chatbot_id: sent.chatbot_id,
-            session_id: sent.session_id,
-            email: sent.email,
-            phone: sent.phone,
-            name: sent.name,
-            language: sent.language,
-            enable_tts: sent.enable_tts,
-            client_address: sent.client_address,
-        }
+fn unchecked(sent: QueryRequest, caller: Caller) -> Unchecked {
+    Unchecked {
+        query: sent.query,
+        chatbot_id: sent.chatbot_id,
+        session_id: sent.session_id,
+        email: sent.email,
+        phone: sent.phone,
+        name: sent.name,
+        language: sent.language,
+        enable_tts: sent.enable_tts,
+        client_address: sent.client_address,
+        caller,
     }
 }
 

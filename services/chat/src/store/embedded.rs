@@ -4,6 +4,7 @@
 mod bots;
 mod knowledge;
 mod messages;
+mod owners;
 mod record;
 
 use std::path::Path;
@@ -92,6 +93,7 @@ impl From<FileError<StoreError>> for StoreError {
 fn make_tables(transaction: &WriteTransaction) -> Result<(), Box<redb::Error>> {
     bots::make_tables(transaction)?;
     messages::make_tables(transaction)?;
+    owners::make_tables(transaction)?;
     knowledge::make_tables(transaction)
 }
 

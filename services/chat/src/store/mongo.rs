@@ -6,6 +6,7 @@ mod bots;
 mod documents;
 mod knowledge;
 mod messages;
+mod owners;
 
 use mongodb::{
     Collection, Cursor,

@@ -10,9 +10,12 @@ use troika_reporting::{Needs, Situation};
 
 use super::*;
 use crate::{
-    bots::{BotStore, Limits},
+    bots::{Access, BotStore, Limits},
     embedder,
-    history::Visitor,
+    history::{
+        Visitor,
+        owners::{Owner, OwnerStore},
+    },
     knowledge::{self, Chunk, Document, KnowledgeStore, Replaced},
     model, peers,
     question::Unchecked,
@@ -51,6 +54,18 @@ impl MessageStore for Hanging {
     }
     async fn recent(&self, _: BotId, _: &str, _: usize) -> Result<Vec<Message>, StoreError> {
         std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl OwnerStore for Hanging {
+    async fn claim(
+        &self,
+        _: BotId,
+        _: &str,
+        owner: Option<&Owner>,
+    ) -> Result<Option<Owner>, StoreError> {
+        Ok(owner.cloned())
     }
 }
 
@@ -97,6 +112,7 @@ fn turns(limits: Limits, config: Config) -> Arc<Turns> {
     Arc::new(Turns {
         bots: Arc::new(CachedBots::new(store.clone())),
         messages: store.clone(),
+        owners: Owners::new(store.clone(), Duration::from_secs(1)),
         retriever: Arc::new(Retriever::new(
             store.clone(),
             cache,

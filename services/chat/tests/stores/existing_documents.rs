@@ -43,8 +43,9 @@ async fn a_bot_of_an_existing_database_gets_defaults_for_what_it_lacks() {
     let engine = engines::mongo().await;
     // Its id says that it was made 1000 seconds after 1970.
     let bot_id = BotId([0, 0, 3, 0xe8, 1, 1, 1, 1, 1, 1, 1, 1]);
+    let company = ObjectId::new();
     let document = doc! {
-        "_id": id(bot_id), "company_id": ObjectId::new(), "name": "Old bot", "persona_text": "You sell tea.",
+        "_id": id(bot_id), "company_id": company, "name": "Old bot", "persona_text": "You sell tea.",
         "status": "Active", "token_limit": 100_000, "used_tokens": 12.5, "monthlyLimit": Bson::Null,
     };
     insert(&engine, "chatbots", document).await;
@@ -60,7 +61,7 @@ async fn a_bot_of_an_existing_database_gets_defaults_for_what_it_lacks() {
         allowed_origins: Vec::new(),
         booking_url: None,
         limits: Limits::default(),
-        company: None,
+        company: Some(company.to_hex()),
         created_at: time(1_000_000),
         updated_at: time(1_000_000),
     };

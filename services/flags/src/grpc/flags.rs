@@ -12,6 +12,7 @@ use troika_evaluation::{
     flag::Flag,
     wire::{self as conversion, to_wire_value},
 };
+use troika_identity::Caller;
 use troika_proto::flags::v1::{self as wire, flags_server::Flags};
 
 use super::{Watchers, limit};
@@ -59,8 +60,9 @@ impl Flags for FlagsService {
         &self,
         request: Request<wire::CreateFlagRequest>,
     ) -> Result<Response<wire::CreateFlagResponse>, Status> {
+        let caller = Caller::from_extensions(request.extensions());
         let sent = request.into_inner();
-        let author = checked(sent.author)?;
+        let author = checked(&caller, sent.author)?;
         let flag = flags::create(&self.book, read(sent.flag)?, author).await?;
         Ok(Response::new(wire::CreateFlagResponse {
             flag: Some((&flag).into()),
@@ -71,8 +73,9 @@ impl Flags for FlagsService {
         &self,
         request: Request<wire::UpdateFlagRequest>,
     ) -> Result<Response<wire::UpdateFlagResponse>, Status> {
+        let caller = Caller::from_extensions(request.extensions());
         let sent = request.into_inner();
-        let author = checked(sent.author)?;
+        let author = checked(&caller, sent.author)?;
         let flag = read(sent.flag)?;
         let flag = flags::update(&self.book, flag, sent.expected_revision, author).await?;
         Ok(Response::new(wire::UpdateFlagResponse {
@@ -84,8 +87,9 @@ impl Flags for FlagsService {
         &self,
         request: Request<wire::DeleteFlagRequest>,
     ) -> Result<Response<wire::DeleteFlagResponse>, Status> {
+        let caller = Caller::from_extensions(request.extensions());
         let sent = request.into_inner();
-        let author = checked(sent.author)?;
+        let author = checked(&caller, sent.author)?;
         flags::delete(&self.book, &sent.key, sent.expected_revision, author).await?;
         Ok(Response::new(wire::DeleteFlagResponse {}))
     }
@@ -94,8 +98,9 @@ impl Flags for FlagsService {
         &self,
         request: Request<wire::SwitchFlagRequest>,
     ) -> Result<Response<wire::SwitchFlagResponse>, Status> {
+        let caller = Caller::from_extensions(request.extensions());
         let sent = request.into_inner();
-        let author = checked(sent.author)?;
+        let author = checked(&caller, sent.author)?;
         let stored = self.book.switch(&sent.key, sent.enabled, author).await?;
         let flag = flags::found(&*self.book.now()?, &sent.key)?;
         Ok(Response::new(wire::SwitchFlagResponse {
@@ -108,8 +113,9 @@ impl Flags for FlagsService {
         &self,
         request: Request<wire::SetPercentageRequest>,
     ) -> Result<Response<wire::SetPercentageResponse>, Status> {
+        let caller = Caller::from_extensions(request.extensions());
         let sent = request.into_inner();
-        let author = checked(sent.author)?;
+        let author = checked(&caller, sent.author)?;
         let flag = flags::set_percentage(&self.book, &sent.key, sent.percentage, author).await?;
         Ok(Response::new(wire::SetPercentageResponse {
             flag: Some((&flag).into()),
@@ -133,8 +139,9 @@ impl Flags for FlagsService {
         &self,
         request: Request<wire::RestoreFlagRequest>,
     ) -> Result<Response<wire::RestoreFlagResponse>, Status> {
+        let caller = Caller::from_extensions(request.extensions());
         let sent = request.into_inner();
-        let author = checked(sent.author)?;
+        let author = checked(&caller, sent.author)?;
         let (revision, expected) = (sent.revision, sent.expected_revision);
         let flag = flags::restore(&self.book, &sent.key, revision, expected, author).await?;
         Ok(Response::new(wire::RestoreFlagResponse {

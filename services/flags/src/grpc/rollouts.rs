@@ -8,6 +8,7 @@ use async_stream::stream;
 use futures::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status};
 use troika_chassis::error::Error;
+use troika_identity::Caller;
 use troika_proto::flags::v1::{self as wire, rollouts_server::Rollouts};
 
 use super::{Watchers, limit};
@@ -46,8 +47,9 @@ impl Rollouts for RolloutsService {
         &self,
         request: Request<wire::StartRolloutRequest>,
     ) -> Result<Response<wire::StartRolloutResponse>, Status> {
+        let caller = Caller::from_extensions(request.extensions());
         let sent = request.into_inner();
-        let author = checked(sent.author)?;
+        let author = checked(&caller, sent.author)?;
         let start = Start {
             flag: sent.flag,
             candidate: sent.candidate.trim().to_owned(),
@@ -64,8 +66,9 @@ impl Rollouts for RolloutsService {
         &self,
         request: Request<wire::PauseRolloutRequest>,
     ) -> Result<Response<wire::PauseRolloutResponse>, Status> {
+        let caller = Caller::from_extensions(request.extensions());
         let sent = request.into_inner();
-        let author = checked(sent.author)?;
+        let author = checked(&caller, sent.author)?;
         let at = rollouts::change(&self.book, &sent.id, author, |rollout, now| {
             rollout.pause(now)
         })
@@ -79,8 +82,9 @@ impl Rollouts for RolloutsService {
         &self,
         request: Request<wire::ResumeRolloutRequest>,
     ) -> Result<Response<wire::ResumeRolloutResponse>, Status> {
+        let caller = Caller::from_extensions(request.extensions());
         let sent = request.into_inner();
-        let author = checked(sent.author)?;
+        let author = checked(&caller, sent.author)?;
         let at = rollouts::change(&self.book, &sent.id, author, |rollout, now| {
             rollout.resume(now)
         })
@@ -94,8 +98,9 @@ impl Rollouts for RolloutsService {
         &self,
         request: Request<wire::AbortRolloutRequest>,
     ) -> Result<Response<wire::AbortRolloutResponse>, Status> {
+        let caller = Caller::from_extensions(request.extensions());
         let sent = request.into_inner();
-        let author = checked(sent.author)?;
+        let author = checked(&caller, sent.author)?;
         let at = rollouts::change(&self.book, &sent.id, author, |rollout, now| {
             rollout.abort(now)
         })
@@ -109,8 +114,9 @@ impl Rollouts for RolloutsService {
         &self,
         request: Request<wire::SetStepRequest>,
     ) -> Result<Response<wire::SetStepResponse>, Status> {
+        let caller = Caller::from_extensions(request.extensions());
         let sent = request.into_inner();
-        let author = checked(sent.author)?;
+        let author = checked(&caller, sent.author)?;
         let at = rollouts::change(&self.book, &sent.id, author, |rollout, now| {
             rollout.set_step(sent.step as usize, now)
         })
@@ -124,8 +130,9 @@ impl Rollouts for RolloutsService {
         &self,
         request: Request<wire::ApproveStepRequest>,
     ) -> Result<Response<wire::ApproveStepResponse>, Status> {
+        let caller = Caller::from_extensions(request.extensions());
         let sent = request.into_inner();
-        let author = checked(sent.author)?;
+        let author = checked(&caller, sent.author)?;
         let at = rollouts::change(&self.book, &sent.id, author, |rollout, now| {
             rollout.approve(now)
         })

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 use tracing::info;
 use troika_alerting::state::{LONGEST_SILENCE, Phase, Silence, State};
 use troika_chassis::error::{Code, Error};
+use troika_identity::Caller;
 use troika_proto::metrics::v1::{
     ActiveSilence, Alert, AlertState, Delivery, LiftSilenceRequest, LiftSilenceResponse,
     ListAlertsRequest, ListAlertsResponse, SilenceRequest, SilenceResponse, TestAlertRequest,
@@ -41,7 +42,9 @@ impl Wire for AlertsService {
         &self,
         request: Request<SilenceRequest>,
     ) -> Result<Response<SilenceResponse>, Status> {
-        let sent = request.into_inner();
+        let caller = Caller::from_extensions(request.extensions());
+        let mut sent = request.into_inner();
+        sent.author = caller.signature(&sent.author);
         let rules = self.alerts.alerting.rules();
         if !sent.alert.is_empty() && !rules.contains_key(&sent.alert) {
             let names: Vec<&str> = rules.keys().map(String::as_str).collect();

@@ -18,6 +18,8 @@ pub(crate) const ALIASES: &[EnvAlias] = &[
     alias("REDIS_URL", "redis.url"),
     alias("JWT_SECRET", "auth.jwt_secret"),
     alias("SESSION_SECRET", "auth.session_secret"),
+    alias("JWT_PREVIOUS_SECRET", "auth.jwt_previous_secret"),
+    alias("SERVICE_SECRET", "auth.service_secret"),
     alias("GOOGLE_CLOUD_CREDENTIALS", "tts.google.credentials"),
     alias("OPENAI_API_KEY", "chat.model.api_key"),
     alias("OPENAI_BASE_URL", "chat.model.base_url"),

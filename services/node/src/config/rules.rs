@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use troika_chassis::config::Problems;
+use troika_chassis::{channel::ChannelConfig, config::Problems};
 use url::Url;
 
-use super::{Config, SHORTEST_SECRET};
+use super::Config;
 use crate::cli::Role;
 
 /// From a role's port to that of those who run it.
@@ -25,16 +25,6 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
         "data_dir",
         "must name a folder, such as data",
     );
-    for (key, secret) in [
-        ("jwt_secret", &config.auth.jwt_secret),
-        ("session_secret", &config.auth.session_secret),
-    ] {
-        problems.at("auth").check(
-            secret.is_empty() || secret.expose().len() >= SHORTEST_SECRET,
-            key,
-            format!("must be at least {SHORTEST_SECRET} bytes long, such as what `openssl rand -hex 32` prints"),
-        );
-    }
     problems.at("drain").check(
         !config.drain.deadline.is_zero(),
         "deadline",
@@ -122,6 +112,24 @@ fn callers(config: &mut Config, role: Role) -> Vec<&mut Url> {
         Role::Tts => vec![&mut config.gateway.tts, &mut config.chat.tts.address],
         Role::Chat => vec![&mut config.gateway.chat],
         Role::Gateway => Vec::new(),
+    }
+}
+
+/// The connections of a role to others.
+pub(crate) fn channels(config: &mut Config, role: Role) -> Vec<&mut ChannelConfig> {
+    match role {
+        Role::Metrics => Vec::new(),
+        Role::Flags => vec![&mut config.flags.metrics.channel],
+        Role::Tts => vec![
+            &mut config.tts.flags.channel,
+            &mut config.tts.metrics.channel,
+        ],
+        Role::Chat => vec![
+            &mut config.chat.tts.channel,
+            &mut config.chat.flags.channel,
+            &mut config.chat.metrics.channel,
+        ],
+        Role::Gateway => vec![&mut config.gateway.channel],
     }
 }
 

@@ -15,17 +15,19 @@ pub(crate) struct Signed {
     name: Option<String>,
 }
 
+/// The name of the person at the terminal, as the system knows it.
+pub(crate) fn of_the_system() -> Option<String> {
+    ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+}
+
 impl Signed {
     /// The author of a change.
     ///
     /// # Errors
     /// When nobody is named and the system knows no user either.
     pub(crate) fn author(&self) -> Result<Author, Failure> {
-        let of_the_system = || {
-            ["USER", "LOGNAME"]
-                .into_iter()
-                .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
-        };
         let name = self.name.clone().or_else(of_the_system).ok_or_else(|| {
             Failure::new(Exit::Usage, "nobody is named for the history")
                 .with_detail("say who you are with --as NAME")

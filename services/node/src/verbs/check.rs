@@ -6,9 +6,10 @@ use std::error::Error as StdError;
 use troika_chassis::config::ConfigErrors;
 
 use crate::{
+    cli::Role,
     config::Config,
     exit::{Exit, Failure},
-    output, signing_secret,
+    output, secrets,
 };
 
 mod connections;
@@ -90,7 +91,7 @@ fn check_config(config: Result<Config, ConfigErrors>) -> Result<(), Failure> {
             return Err(Failure::silent(Exit::Usage));
         }
     };
-    signing_secret::require(&config)?;
+    secrets::require(&config, Role::Gateway)?;
     output::line("the configuration is right")
 }
 

@@ -6,9 +6,10 @@ use troika_chassis::config::Sources;
 use url::Url;
 
 use crate::{
+    cli::Role,
     config::{Config, names_in_force},
     exit::{Exit, Failure},
-    output, signing_secret,
+    output, secrets,
 };
 
 /// Prints the configuration with secrets redacted.
@@ -32,7 +33,7 @@ pub(crate) fn show(sources: &Sources, config: &Config) -> Result<(), Failure> {
         output::line(&format!("# Without a value: {}.", unset.join(", ")))?;
     }
     output::line(&format!("\n{}", text.trim_end()))?;
-    signing_secret::require(config)
+    secrets::require(config, Role::Gateway)
 }
 
 /// Where the values come from.

@@ -1,0 +1,50 @@
+//! Who may make which call. Public clients of flags (OpenFeature, flagd) show nothing, and may ask where a process takes calls
+//! without a credential at all.
+
+use troika_identity::{
+    Access::{Admin, Anyone, Service},
+    Rules,
+};
+
+/// One line for each method of the role.
+pub const RULES: Rules = &[
+    ("troika.flags.v1.Flags/ListFlags", Admin),
+    ("troika.flags.v1.Flags/GetFlag", Admin),
+    ("troika.flags.v1.Flags/CreateFlag", Admin),
+    ("troika.flags.v1.Flags/UpdateFlag", Admin),
+    ("troika.flags.v1.Flags/DeleteFlag", Admin),
+    ("troika.flags.v1.Flags/SwitchFlag", Admin),
+    ("troika.flags.v1.Flags/SetPercentage", Admin),
+    ("troika.flags.v1.Flags/ListChanges", Admin),
+    ("troika.flags.v1.Flags/RestoreFlag", Admin),
+    ("troika.flags.v1.Flags/Explain", Admin),
+    ("troika.flags.v1.Flags/Evaluate", Anyone),
+    ("troika.flags.v1.Flags/EvaluateAll", Anyone),
+    ("troika.flags.v1.Flags/Watch", Service),
+    ("troika.flags.v1.Rollouts/StartRollout", Admin),
+    ("troika.flags.v1.Rollouts/PauseRollout", Admin),
+    ("troika.flags.v1.Rollouts/ResumeRollout", Admin),
+    ("troika.flags.v1.Rollouts/AbortRollout", Admin),
+    ("troika.flags.v1.Rollouts/SetStep", Admin),
+    ("troika.flags.v1.Rollouts/ApproveStep", Admin),
+    ("troika.flags.v1.Rollouts/GetRollout", Admin),
+    ("troika.flags.v1.Rollouts/ListRollouts", Admin),
+    ("troika.flags.v1.Rollouts/ListDecisions", Admin),
+    ("troika.flags.v1.Rollouts/WatchRollout", Admin),
+    ("flagd.evaluation.v1.Service/ResolveAll", Anyone),
+    ("flagd.evaluation.v1.Service/ResolveBoolean", Anyone),
+    ("flagd.evaluation.v1.Service/ResolveString", Anyone),
+    ("flagd.evaluation.v1.Service/ResolveFloat", Anyone),
+    ("flagd.evaluation.v1.Service/ResolveInt", Anyone),
+    ("flagd.evaluation.v1.Service/ResolveObject", Anyone),
+    ("flagd.evaluation.v1.Service/EventStream", Anyone),
+    ("flagd.evaluation.v2.Service/ResolveBoolean", Anyone),
+    ("flagd.evaluation.v2.Service/ResolveString", Anyone),
+    ("flagd.evaluation.v2.Service/ResolveFloat", Anyone),
+    ("flagd.evaluation.v2.Service/ResolveInt", Anyone),
+    ("flagd.evaluation.v2.Service/ResolveObject", Anyone),
+    ("flagd.evaluation.v2.Service/EventStream", Anyone),
+    ("flagd.sync.v1.FlagSyncService/SyncFlags", Anyone),
+    ("flagd.sync.v1.FlagSyncService/FetchAllFlags", Anyone),
+    ("flagd.sync.v1.FlagSyncService/GetMetadata", Anyone),
+];
