@@ -116,13 +116,8 @@ pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, 
     let flags_channel = channel_to("flags", &config.flags, &config)?;
     let kept = deps.data_dir.join(KEPT_FLAGS);
     let known = Flags::follow(flags_channel.clone(), kept);
-    let outcomes = outcome::Outcomes::new(
-        &config.metrics,
-        known.clone(),
-        &deps.meters,
-        deps.drain.clone(),
-    )
-    .map_err(|problem| unusable("metrics", &config.metrics, &problem))?;
+    let outcomes = outcome::Outcomes::new(&config, known.clone(), &deps.meters, deps.drain.clone())
+        .map_err(|problem| unusable("metrics", &config.metrics, &problem))?;
     let sessions = doors.sessions.clone();
     let chat = chat::Chat::new(
         channel.clone(),

@@ -16,16 +16,18 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::{StatusCode, Uri, uri::InvalidUri};
+use http::{StatusCode, uri::InvalidUri};
 use troika_chassis::{
-    channel::Neighbour, context::RequestContext, lifecycle::Drain, meters::Meters,
+    channel::{ChannelConfig, Neighbour},
+    context::RequestContext,
+    lifecycle::Drain,
+    meters::Meters,
 };
 use troika_evaluation::{built_in::METRICS, context::Visitor, follow::Flags};
 use troika_proto::metrics::v1::{FailureKind, Outcome, TurnOutcome};
 use troika_reporting::{Need, Needs, Reporter, Situation};
-use url::Url;
 
-use crate::problem::Problem;
+use crate::{config::Config, problem::Problem};
 
 /// Codes of problems that mean that chat was not reached, or was lost.
 const LOST: [&str; 3] = ["unavailable", "upstream_lost", "deadline_exceeded"];
@@ -43,20 +45,22 @@ pub(crate) struct Outcomes {
 }
 
 impl Outcomes {
-    /// Tells the metrics role at `address`. Must be called within a Tokio runtime.
+    /// Tells the metrics role that `config` names. Must be called within a Tokio runtime.
     ///
     /// # Errors
     /// An address that cannot be called.
     pub(crate) fn new(
-        address: &Url,
+        config: &Config,
         flags: Flags,
         meters: &Meters,
         drain: Drain,
     ) -> Result<Self, InvalidUri> {
-        let _: Uri = address.as_str().parse()?;
         let config = Neighbour {
-            address: address.clone(),
-            ..Neighbour::default()
+            address: config.metrics.clone(),
+            channel: ChannelConfig {
+                connections: 1,
+                ..config.channel.clone()
+            },
         };
         let streams = Arc::new(AtomicUsize::new(0));
         let open = Arc::clone(&streams);

@@ -11,9 +11,11 @@
 
 mod acknowledged;
 mod between_roles;
+mod callers;
 mod command_line;
 mod crowd;
 mod disk;
+mod doors;
 mod edge;
 mod exposition;
 mod flags;
