@@ -39,7 +39,8 @@ async function ask() {
 }
 
 const open = async (options) => {
-  page = await DashboardPage.open(browser, { server: null, token: TOKEN, ...options });
+  page = await DashboardPage.open(browser, { server: null, ...options });
+  await page.form.useToken(TOKEN);
   await page.isLink("Live");
   return page;
 };
@@ -115,8 +116,7 @@ test("silence is kept by the server, and lifted again", { skip }, async () => {
 });
 
 test("a token that is none is refused in the server's words", { skip }, async () => {
-  page = await DashboardPage.open(browser, { server: null, token: null });
-  await page.field.fill("none");
-  await page.field.press("Enter");
-  await page.reads(page.page.locator("#sign-in-problem"), /\w/);
+  page = await DashboardPage.open(browser, { server: null });
+  await page.form.useToken("none");
+  await page.reads(page.form.tokenProblem, /\w/);
 });
