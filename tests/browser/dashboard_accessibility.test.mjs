@@ -106,7 +106,7 @@ for (const [place, context] of Object.entries({ "a desk": DESK, "a tablet": TABL
       await page.reads(page.dialog.getByRole("alert"), /averyvery/);
       await check("cut, and a silence refused");
       await page.page.keyboard.press("Escape");
-      await page.server.refuseStreams(problem(401, "token_expired", LONG));
+      await page.server.refuseStreams(problem(403, "admin_required", LONG));
       await page.page.evaluate(() => dispatchEvent(new Event("online")));
       await page.reads(page.page.locator("#sign-in-problem"), /averyvery/);
       await check("signed out over the last figures");

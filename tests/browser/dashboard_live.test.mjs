@@ -85,9 +85,9 @@ test("an error on the stream is told in the server's words", async () => {
 
 test("a session that ends brings the form back, and the page stays as it was", async () => {
   await live({ hash: "#window=1m&range=24h" });
-  await page.server.refuseStreams(problem(401, "token_expired", "Your session has expired"));
+  await page.server.refuseStreams(problem(401, "token_expired", "The token has expired"));
   await page.server.breakOff();
-  await page.reads(page.page.locator("#sign-in-problem"), /^Your session has expired$/);
+  await page.reads(page.page.locator("#sign-in-problem"), /^Your session has ended\. Sign in again\.$/);
   assert.equal(await page.form.email.inputValue(), ADMIN.email);
   assert.equal(await page.form.password.evaluate((field) => field === document.activeElement), true);
   await page.reads(page.stale, /^Not live since .* Sign in again\.$/);
@@ -108,10 +108,10 @@ test("a session that ends brings the form back, and the page stays as it was", a
 });
 
 test("a session that the routes do not take is told before anything is shown", async () => {
-  const server = new ScriptedMetrics({ streamRefusal: problem(401, "token_revoked", "Your session was ended") });
+  const server = new ScriptedMetrics({ streamRefusal: problem(401, "token_revoked", "The token was revoked") });
   for (const path of ["/api/metrics/history", "/api/metrics/figures", "/api/metrics/alerts", "/api/rollouts"]) server.refusals.set(`GET ${path}`, server.streamRefusal);
   await open({ server });
-  await page.reads(page.form.problem, /^Your session was ended$/);
+  await page.reads(page.form.problem, /^Your session has ended\./);
   assert.equal(await page.health.isVisible(), false);
   assert.equal(await page.stale.isVisible(), false);
 });

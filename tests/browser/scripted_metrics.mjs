@@ -145,7 +145,7 @@ export const EVENTS = [success(2_000), success(9_000, { firstAudioLatency: null,
 export function entry(number, changes = {}) {
   return {
     number,
-    time: before(number * MINUTE),
+    time: before((200 - number) * MINUTE),
     subject: "0199aa00-0000-7000-8000-00000000000a",
     name: "ada@example.com",
     role: "admin",

@@ -153,9 +153,14 @@ for (const [name, { open, live, server, stream, inside }] of Object.entries(PAGE
   });
 
   test(`${name}: signing out ends the session on the server and takes everything off the page`, async () => {
-    page = await live({});
+    await enter({ account: null });
+    await page.form.signIn();
+    await page.server.opened(1);
+    await page.server.tell();
+    await page.isLink("Live");
     await page.form.signOut.click();
     await page.form.email.waitFor();
+    assert.equal(await page.form.email.inputValue(), "");
     assert.ok(asked().includes("POST /api/admin/sign-out"));
     assert.equal(page.server.accounts.account, null);
     assert.doesNotMatch(await page.page.evaluate(() => document.body.textContent), /1 ?240|2\.4\.0|ada@/u);
@@ -195,6 +200,23 @@ for (const [name, { open, live, server, stream, inside }] of Object.entries(PAGE
     await page.server.opened(1);
   });
 
+  test(`${name}: a server that takes its time shows the form meanwhile, and lets in who is signed in after all`, async () => {
+    const slow = server();
+    let answer;
+    const answered = new Promise((resolve) => (answer = resolve));
+    const { accounts } = slow;
+    const soon = accounts.answer.bind(accounts);
+    accounts.answer = async (route) => {
+      if (route.request().url().endsWith("/api/admin/session")) await answered;
+      return soon(route);
+    };
+    await enter({ server: slow });
+    await page.form.email.waitFor();
+    answer();
+    await page.server.opened(1);
+    assert.equal(await page.form.section.isVisible(), false);
+  });
+
   test(`${name}: who signs in at another tab is in at this one, once somebody looks`, async () => {
     await enter({ account: null });
     await page.form.email.waitFor();
@@ -223,11 +245,11 @@ test("a session that ends while a reason is sent keeps the reason, and what was 
     page = await PAGES[name].live({});
     const path = name === "dashboard" ? "/api/metrics/alerts/silences" : `/api/rollouts/${ROLLOUT_ID}/pause`;
     const open = page.page.getByRole("button", { name: name === "dashboard" ? "Silence all for 1 h" : "Pause" });
-    page.server.refusals.set(`POST ${path}`, problem(401, "token_expired", "Your session has expired"));
+    page.server.refusals.set(`POST ${path}`, problem(401, "token_expired", "The token has expired"));
     await open.click();
     await page.dialog.getByLabel("Reason").fill("I am on it");
     await page.dialog.getByLabel("Reason").press("Enter");
-    await page.reads(page.form.problem, /^Your session has expired$/);
+    await page.reads(page.form.problem, /^Your session has ended\. Sign in again\.$/);
     assert.equal(await page.dialog.count(), 0, "nothing covers the form");
     assert.equal(await PAGES[name].inside().isVisible(), true, "what was on the page stays");
     assert.equal(await hasFocus(page.form.password), true);
@@ -251,6 +273,23 @@ test("a session that ends while a reason is sent keeps the reason, and what was 
     await page.close();
   }
   page = undefined;
+});
+
+test("a token that ends, and a right that is missing, are told in the server's words", async () => {
+  page = await RolloutsPage.open(browser, { account: null });
+  await page.form.useToken(TOKEN);
+  await page.server.opened(1);
+  page.server.refusals.set("GET /api/flags", problem(401, "token_expired", "The token has expired. troika token prints another"));
+  await page.page.evaluate(() => dispatchEvent(new Event("online")));
+  await page.reads(page.form.problem, /^The token has expired\. troika token prints another$/);
+  assert.equal(await hasFocus(page.form.email), true);
+  page.server.refusals.clear();
+  await page.form.signIn();
+  await page.server.opened(2);
+  assert.equal(readable(await page.form.account.innerText()), ADMIN.email);
+  page.server.refusals.set("GET /api/flags", problem(403, "admin_required", "This needs an administrator"));
+  await page.page.evaluate(() => dispatchEvent(new Event("online")));
+  await page.reads(page.form.problem, /^This needs an administrator$/);
 });
 
 test("rollouts: a session that ends keeps the rollout on the page, and it goes on after signing in", async () => {

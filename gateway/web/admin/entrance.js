@@ -6,6 +6,9 @@ import { showLines } from "../rollouts/refusal_text.js";
 import { signIn, signOut, whoIsSignedIn } from "./api.js";
 import { SignIn } from "./sign_in.js";
 
+/** After so many milliseconds the form is there, whether it will be needed or not. */
+const PATIENCE_MS = 1_500;
+
 /**
  * `entered`: someone came in, with a token or, where it is null, with the cookie. `left`: someone signed out. `tried`
  * throws a Refusal when a token does not open the door.
@@ -51,12 +54,15 @@ export class Entrance {
 
   /** Lets in whoever signed in before, and asks everybody else. */
   async open() {
+    const slow = setTimeout(() => this.#standOutside([]), PATIENCE_MS);
     try {
       const { email } = await whoIsSignedIn();
-      this.#enter(null, email, "");
+      if (this.#state !== "inside") this.#enter(null, email, "");
     } catch (refusal) {
-      this.#state = "outside";
-      this.#view.show(refusal.status === 401 ? [] : refusal.lines);
+      const why = refusal.status === 401 ? [] : refusal.lines;
+      if (this.#state === "unknown" || (this.#state === "outside" && why.length > 0)) this.#standOutside(why);
+    } finally {
+      clearTimeout(slow);
     }
   }
 
@@ -69,12 +75,19 @@ export class Entrance {
       this.#view.focus();
       return;
     }
+    // Of sessions the server speaks as of tokens, which nobody has seen.
+    const why = this.#token === null && refusal.status === 401 ? ["Your session has ended. Sign in again."] : refusal.lines;
     this.#state = "outside";
     this.#token = null;
     this.#cameFrom = document.activeElement;
     this.#showBar();
-    this.#view.show(refusal.lines, this.#email);
+    this.#view.show(why, this.#email);
     scrollTo({ top: 0, behavior: "instant" });
+  }
+
+  #standOutside(why) {
+    this.#state = "outside";
+    this.#view.show(why);
   }
 
   async #lookAgain() {
@@ -125,6 +138,7 @@ export class Entrance {
     this.#cameFrom = null;
     this.#reactions.left();
     this.#showBar();
+    this.#view.forget();
     this.#view.show();
     this.#announcer.say("Signed out.");
   }

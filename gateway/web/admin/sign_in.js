@@ -62,6 +62,11 @@ export class SignIn {
     this.#token.fields[0].value = "";
   }
 
+  /** Someone else may be the next one here. */
+  forget() {
+    this.#account.fields[0].value = "";
+  }
+
   #accountForm(signIn) {
     // Names and "autocomplete" are what password managers look for; POST, so that no address can carry a password.
     const email = element("input", { id: "sign-in-email", name: "email", type: "email", autocomplete: "username", autocapitalize: "off", autocorrect: "off", spellcheck: "false", "aria-describedby": "sign-in-problem" });

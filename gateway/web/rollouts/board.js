@@ -239,7 +239,8 @@ export class Board {
     this.#parts.flags.update(this.#flags);
     showLines(
       this.#parts.problem,
-      [this.#whyUnread, this.#whyGone].filter((line) => line !== ""),
+      // While somebody has to sign in, the form says so.
+      [this.#paused ? "" : this.#whyUnread, this.#whyGone].filter((line) => line !== ""),
     );
     this.#showLink();
   }
