@@ -226,6 +226,28 @@ for (const [name, { open, live, server, stream, inside }] of Object.entries(PAGE
     assert.equal(await page.form.section.isVisible(), false);
   });
 
+  test(`${name}: who comes in by two ways at once is in once`, async () => {
+    await enter({ account: null });
+    await page.form.email.waitFor();
+    const { accounts } = page.server;
+    const soon = accounts.answer.bind(accounts);
+    let go;
+    const gone = new Promise((resolve) => (go = resolve));
+    accounts.answer = async (route) => {
+      if (route.request().url().endsWith("/api/admin/sign-in")) await gone;
+      return soon(route);
+    };
+    await page.form.signIn();
+    accounts.account = ADMIN;
+    await page.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    await page.server.opened(1);
+    const [answer] = await Promise.all([page.page.waitForResponse((response) => response.url().endsWith("/api/admin/sign-in")), go()]);
+    await answer.finished();
+    await page.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    assert.equal(await page.page.evaluate(() => (window.troikaStreams ?? window.troikaWatches).length), 1);
+    assert.deepEqual((await heard()).filter((line) => line === "Signed in."), ["Signed in."]);
+  });
+
   test(`${name}: what another site's request is refused for does not sign anybody out`, async () => {
     page = await live({});
     const path = name === "dashboard" ? "/api/metrics/alerts/silences" : `/api/rollouts/${ROLLOUT_ID}/pause`;

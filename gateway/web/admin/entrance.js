@@ -57,7 +57,7 @@ export class Entrance {
     const slow = setTimeout(() => this.#standOutside([]), PATIENCE_MS);
     try {
       const { email } = await whoIsSignedIn();
-      if (this.#state !== "inside") this.#enter(null, email, "");
+      this.#enter(null, email, "");
     } catch (refusal) {
       const why = refusal.status === 401 ? [] : refusal.lines;
       if (this.#state === "unknown" || (this.#state === "outside" && why.length > 0)) this.#standOutside(why);
@@ -80,6 +80,7 @@ export class Entrance {
     this.#state = "outside";
     this.#token = null;
     this.#cameFrom = document.activeElement;
+    showLines(this.#places.problem, []);
     this.#showBar();
     this.#view.show(why, this.#email);
     scrollTo({ top: 0, behavior: "instant" });
@@ -93,13 +94,15 @@ export class Entrance {
   async #lookAgain() {
     try {
       const { email } = await whoIsSignedIn();
-      if (this.#state === "outside") this.#enter(null, email, "Signed in.");
+      this.#enter(null, email, "Signed in.");
     } catch {
       // Still nobody, or nobody knows: the form is there.
     }
   }
 
   #enter(token, email, words) {
+    // Two ways in at the same time: the first one counts.
+    if (this.#state === "inside") return;
     this.#state = "inside";
     this.#token = token;
     this.#email = email;
