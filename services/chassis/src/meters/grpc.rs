@@ -22,7 +22,7 @@ use tonic::{Code, transport::Channel};
 use tower::{Layer, Service};
 
 use super::call::{Ending, MeasuredBody, MeasuredFuture};
-use crate::context::is_background;
+use crate::{channel::Renewal, context::is_background};
 
 /// Upper bounds in seconds: from a look into memory to a whole turn.
 const BOUNDS: [f64; 16] = [
@@ -312,11 +312,25 @@ where
 #[derive(Clone, Debug)]
 pub struct MeasuredChannel {
     inner: Channel,
+    renewal: Option<Arc<Renewal>>,
 }
 
 impl From<Channel> for MeasuredChannel {
     fn from(inner: Channel) -> Self {
-        Self { inner }
+        Self {
+            inner,
+            renewal: None,
+        }
+    }
+}
+
+impl MeasuredChannel {
+    /// One whose certificates may change.
+    pub(crate) fn renewed(inner: Channel, renewal: Arc<Renewal>) -> Self {
+        Self {
+            inner,
+            renewal: Some(renewal),
+        }
     }
 }
 
@@ -331,6 +345,9 @@ impl Service<Request<tonic::body::Body>> for MeasuredChannel {
     }
 
     fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
+        if let Some(renewal) = &self.renewal {
+            renewal.look();
+        }
         let path = request.uri().path();
         // The names of what is called come from generated code, and are as few.
         let call = (!is_background(path))
