@@ -58,7 +58,7 @@ use troika_evaluation::follow::Flags;
 use url::Url;
 
 pub use crate::{
-    config::Config,
+    config::{Config, Tls},
     server::{ServeError, serve},
 };
 
@@ -73,6 +73,7 @@ const KEPT_FLAGS: &str = "flags.gateway.json";
 pub struct Service {
     router: Router,
     config: Config,
+    doors: server::Doors,
     follower: AbortOnDropHandle<()>,
 }
 
@@ -89,6 +90,9 @@ pub enum BuildError {
         /// Why not.
         problem: String,
     },
+    /// The certificate, or the port beside it, cannot be used.
+    #[error("{0}")]
+    Door(String),
     /// gRPC health and reflection cannot be served.
     #[error("gRPC health and reflection cannot be served")]
     Introspection(#[source] troika_chassis::server::ServeError),
@@ -102,6 +106,9 @@ pub enum BuildError {
 /// # Errors
 /// When an address in `config` cannot be used, or gRPC descriptors cannot be read.
 pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
+    let doors = server::Doors::open(&config, &deps.meters)
+        .await
+        .map_err(|problem| BuildError::Door(problem.to_string()))?;
     let channel = channel_to("chat", &config.chat, &config)?;
     let speech = speech::Speech::new(
         channel_to("tts", &config.tts, &config)?,
@@ -113,6 +120,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
     let known = Flags::follow(flags_channel.clone(), kept);
     let outcomes = outcome::Outcomes::new(
         &config.metrics,
+        &config.channel.tls,
         known.clone(),
         &deps.meters,
         deps.drain.clone(),
@@ -137,6 +145,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
     Ok(Service {
         router: routes(chat, speech, operations, health, introspection),
         config,
+        doors,
         follower,
     })
 }

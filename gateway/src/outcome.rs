@@ -18,7 +18,7 @@ use axum::{
 };
 use http::{StatusCode, Uri, uri::InvalidUri};
 use troika_chassis::{
-    channel::Neighbour, context::RequestContext, lifecycle::Drain, meters::Meters,
+    channel::Neighbour, context::RequestContext, lifecycle::Drain, meters::Meters, tls::ClientTls,
 };
 use troika_evaluation::{built_in::METRICS, context::Visitor, follow::Flags};
 use troika_proto::metrics::v1::{FailureKind, Outcome, TurnOutcome};
@@ -49,15 +49,17 @@ impl Outcomes {
     /// An address that cannot be called.
     pub(crate) fn new(
         address: &Url,
+        tls: &ClientTls,
         flags: Flags,
         meters: &Meters,
         drain: Drain,
     ) -> Result<Self, InvalidUri> {
         let _: Uri = address.as_str().parse()?;
-        let config = Neighbour {
+        let mut config = Neighbour {
             address: address.clone(),
             ..Neighbour::default()
         };
+        config.channel.tls = tls.clone();
         let streams = Arc::new(AtomicUsize::new(0));
         let open = Arc::clone(&streams);
         let followed = flags.clone();
