@@ -21,6 +21,7 @@ mod live;
 mod output;
 mod run;
 mod signing_secret;
+mod tls;
 mod verbs;
 
 #[tokio::main]

@@ -27,7 +27,7 @@ use crate::{
     cli::Role,
     config::{Config, rules},
     exit::{Exit, Failure},
-    signing_secret,
+    signing_secret, tls,
 };
 
 mod bind;
@@ -94,12 +94,13 @@ pub(crate) async fn run(roles: Roles, mut config: Config) -> Result<(), Failure>
     on_signals(drain.clone());
 
     let production = config.in_production();
-    let outcome = match Listeners::bind(roles, &mut config).await {
+    let meters = Meters::new();
+    let outcome = match Listeners::bind(roles, &mut config, &meters).await {
         Ok(listeners) => {
             Process {
                 config,
                 drain,
-                meters: Meters::new(),
+                meters,
                 levels: telemetry.levels().clone(),
                 tasks: JoinSet::new(),
                 readiness: Vec::new(),
@@ -138,7 +139,10 @@ struct Listeners {
 }
 
 impl Listeners {
-    async fn bind(roles: Roles, config: &mut Config) -> Result<Self, Failure> {
+    async fn bind(roles: Roles, config: &mut Config, meters: &Meters) -> Result<Self, Failure> {
+        if let Some(tls) = tls::load(config, meters)? {
+            rules::hand_out(config, &tls);
+        }
         // Before the system chooses ports: the default is made of what is configured.
         let admin = rules::admin_listen(config, roles.first());
         let mut listeners = Vec::new();
