@@ -1,6 +1,8 @@
 //! What an operator sets for the gateway, with the defaults a developer's machine needs. It must
 //! not know where the values come from (the chassis loads them) nor act on them.
 
+mod tls;
+
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
@@ -15,6 +17,7 @@ use troika_chassis::{
 };
 use url::Url;
 
+pub use self::tls::Tls;
 use crate::body::BodyLimits;
 
 /// The `[gateway]` section.
@@ -48,6 +51,14 @@ pub struct Config {
     pub write_timeout: Duration,
     /// Connections served at once; further ones wait in the listener's backlog.
     pub max_connections: usize,
+    /// Connections of one address, or one network of IPv6, at once; further ones are closed. Those of
+    /// `rate_limit_ip_whitelist` are not counted.
+    pub max_connections_per_address: usize,
+    /// How long a connection on which nothing is under way stays open.
+    #[serde(with = "humantime_serde")]
+    pub idle_timeout: Duration,
+    /// TLS for those who come from outside.
+    pub tls: Tls,
     /// Listeners to changes of flags (`/ofrep/v1/events`) at once, and as many to live figures (`/api/metrics/live`).
     pub max_listeners: usize,
     /// Silence on an event stream after which a comment is sent.
@@ -91,6 +102,9 @@ impl Default for Config {
             head_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(60),
             max_connections: 10_000,
+            max_connections_per_address: 200,
+            idle_timeout: Duration::from_secs(2 * 60),
+            tls: Tls::default(),
             max_listeners: 1000,
             heartbeat: Duration::from_secs(15),
             open_timeout: Duration::from_secs(15),
@@ -150,6 +164,10 @@ impl Validate for Config {
         if self.max_connections == 0 {
             problems.push("max_connections", "must be at least 1");
         }
+        if self.max_connections_per_address == 0 {
+            problems.push("max_connections_per_address", "must be at least 1");
+        }
+        self.tls.check(self.port, &mut problems.at("tls"));
         if self.max_listeners == 0 {
             problems.push("max_listeners", "must be at least 1");
         }
@@ -157,6 +175,7 @@ impl Validate for Config {
             ("body_timeout", self.body_timeout),
             ("head_timeout", self.head_timeout),
             ("write_timeout", self.write_timeout),
+            ("idle_timeout", self.idle_timeout),
             ("heartbeat", self.heartbeat),
             ("open_timeout", self.open_timeout),
             ("answer_deadline", self.answer_deadline),

@@ -63,7 +63,7 @@ use url::Url;
 
 use crate::identity::Edge;
 pub use crate::{
-    config::Config,
+    config::{Config, Tls},
     server::{ServeError, serve},
 };
 
@@ -78,6 +78,7 @@ const KEPT_FLAGS: &str = "flags.gateway.json";
 pub struct Service {
     router: Router,
     config: Config,
+    doors: server::Doors,
     follower: AbortOnDropHandle<()>,
 }
 
@@ -94,6 +95,9 @@ pub enum BuildError {
         /// Why not.
         problem: String,
     },
+    /// The certificate, or the port beside it, cannot be used.
+    #[error("{0}")]
+    Door(String),
     /// gRPC health and reflection cannot be served.
     #[error("gRPC health and reflection cannot be served")]
     Introspection(#[source] troika_chassis::server::ServeError),
@@ -107,6 +111,9 @@ pub enum BuildError {
 /// # Errors
 /// When an address in `config` cannot be used, or gRPC descriptors cannot be read.
 pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, BuildError> {
+    let entrances = server::Doors::open(&config, &deps.meters)
+        .await
+        .map_err(|problem| BuildError::Door(problem.to_string()))?;
     let channel = channel_to("chat", &config.chat, &config)?;
     let speech = speech::Speech::new(
         channel_to("tts", &config.tts, &config)?,
@@ -147,6 +154,7 @@ pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, 
     Ok(Service {
         router: routes(chat, speech, operations, edge, health, introspection),
         config,
+        doors: entrances,
         follower,
     })
 }

@@ -31,6 +31,7 @@ mod spine;
 mod split_processes;
 mod stores_away;
 mod telemetry;
+mod tls;
 mod top;
 mod voice;
 mod voice_faults;
