@@ -25,9 +25,9 @@ pub(crate) struct Answer {
     audio: Option<DataUrl>,
     /// The conversation; send it again with the next question.
     session_id: String,
-    /// The visitor must sign in before the next question; always false for now.
+    /// The visitor must sign in before the next question.
     requires_auth_next: bool,
-    /// How the visitor would sign in; always null for now.
+    /// How the visitor will sign in; null when none need to, or nobody said.
     #[serde(rename = "auth_method")]
     #[schema(rename = "auth_method")]
     auth_method: Option<String>,
@@ -75,8 +75,8 @@ impl Answer {
                 bytes: audio.data,
             }),
             session_id: complete.session_id,
-            requires_auth_next: false,
-            auth_method: None,
+            requires_auth_next: response.requires_auth_next,
+            auth_method: (!response.auth_method.is_empty()).then_some(response.auth_method),
             typing_delay: 0,
             suggestions: response.suggestions,
             turn_id: response.turn_id,

@@ -33,6 +33,7 @@ pub mod model;
 pub mod peers;
 mod prompt;
 mod question;
+pub mod quota;
 mod rules;
 pub mod store;
 mod tags;
@@ -53,6 +54,7 @@ use history::{
 use knowledge::{KnowledgeStore, importer::Importer, retriever::Retriever};
 use model::Ladder;
 use peers::tts::Tts;
+use quota::{QuotaStore, Quotas, estimate::Room};
 use store::{embedded::Embedded, mongo::MongoStore};
 use turn::Turns;
 
@@ -93,15 +95,17 @@ pub enum BuildError {
 pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError> {
     let built = deps.readiness.condition("chat is built");
 
-    let (store_bots, messages, owners, knowledge): (
+    let (store_bots, messages, owners, knowledge, quotas): (
         Arc<dyn BotStore>,
         Arc<dyn MessageStore>,
         Arc<dyn OwnerStore>,
         Arc<dyn KnowledgeStore>,
+        Arc<dyn QuotaStore>,
     ) = match deps.mongo.clone() {
         Some(mongo) => {
             let store = MongoStore::new(mongo);
             (
+                Arc::new(store.clone()),
                 Arc::new(store.clone()),
                 Arc::new(store.clone()),
                 Arc::new(store.clone()),
@@ -112,6 +116,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
             let path = deps.data_dir.join(EMBEDDED_FILE);
             let store = Embedded::open(&path).map_err(BuildError::Store)?;
             (
+                Arc::new(store.clone()),
                 Arc::new(store.clone()),
                 Arc::new(store.clone()),
                 Arc::new(store.clone()),
@@ -128,6 +133,13 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     let embedder = Embedder::new(&config.embeddings, http.clone()).map(Arc::new);
     let bots = Arc::new(CachedBots::new(store_bots));
     let in_prompt = config.knowledge.in_prompt;
+    let room = Room {
+        messages: config.turn.history_messages,
+        passages: in_prompt,
+        words: config.knowledge.chunk_words,
+        characters: config.turn.answer_characters,
+    };
+    let quotas = Arc::new(Quotas::start(quotas, deps.drain.clone()));
     let retriever = Arc::new(Retriever::new(
         knowledge.clone(),
         cache,
@@ -167,6 +179,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         owners: Owners::new(owners, config.turn.context),
         retriever,
         in_prompt,
+        quotas: quotas.clone(),
+        room,
         writer: Writer::start(messages.clone(), deps.drain.clone()),
         ladder,
         tts,
@@ -178,7 +192,9 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         config: config.turn,
     });
     let chat_stream = ChatStreamServer::new(ChatStreamService { turns });
-    let chatbots = ChatbotsServer::new(ChatbotsService::new(bots, knowledge, messages, importer));
+    let chatbots = ChatbotsServer::new(ChatbotsService::new(
+        bots, quotas, knowledge, messages, importer,
+    ));
     let routes = Routes::new(chat_stream.max_decoding_message_size(deps.max_message))
         .add_service(chatbots.max_decoding_message_size(deps.max_message));
     built.met();

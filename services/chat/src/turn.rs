@@ -31,6 +31,7 @@ use crate::{
     model::Ladder,
     peers::tts::Tts,
     question::Question,
+    quota::{self, Admitted, Asking, Quotas, SignIn, estimate::Room},
     store::StoreError,
 };
 
@@ -40,6 +41,7 @@ mod config;
 mod delivery;
 mod events;
 mod record;
+mod refused;
 pub(crate) mod running;
 mod stream;
 mod treatment;
@@ -58,6 +60,9 @@ pub(crate) struct Turns {
     pub(crate) owners: Owners,
     pub(crate) retriever: Arc<Retriever>,
     pub(crate) in_prompt: usize,
+    pub(crate) quotas: Arc<Quotas>,
+    /// What a turn may use, for estimates.
+    pub(crate) room: Room,
     pub(crate) writer: Writer,
     pub(crate) ladder: Ladder,
     pub(crate) tts: Tts,
@@ -67,6 +72,13 @@ pub(crate) struct Turns {
     pub(crate) running: Running,
     pub(crate) drain: Drain,
     pub(crate) config: Config,
+}
+
+/// A turn that began.
+pub(crate) struct Started<E> {
+    pub(crate) events: E,
+    /// The visitor must sign in before the next question.
+    pub(crate) sign_in_next: Option<SignIn>,
 }
 
 /// A turn that is accepted: its bot is known, its question is on the way to the history.
@@ -102,16 +114,16 @@ impl Gathered {
 }
 
 impl Turns {
-    /// Begins a turn. Errors here come before any event: an unknown, private or switched-off bot, a
-    /// store that is away, a process that is full or leaving. Afterwards the stream tells failures as
-    /// events; it always ends with a terminal event and `close`, unless it is dropped. Its times count from the
+    /// Begins a turn. Errors here come before any event: an unknown, private or switched-off bot, one that used
+    /// up what it may use, a visitor who must sign in to have a whole answer, a store that is away, a process that
+    /// is full or leaving. Afterwards the stream tells failures as events; it always ends with a terminal event and `close`, unless it is dropped. Its times count from the
     /// request's arrival at the edge.
     pub(crate) async fn start(
         self: &Arc<Self>,
         question: Question,
         treatment: Treatment,
         request: RequestContext,
-    ) -> Result<impl Stream<Item = TurnEvent> + Send + use<>, Error> {
+    ) -> Result<Started<impl Stream<Item = TurnEvent> + Send + use<>>, Error> {
         let began = Began::after(request.waited());
         if self.drain.refuses() {
             return Err(Error::new(
@@ -144,17 +156,18 @@ impl Turns {
             .gather(question.bot, question.session, question.query.clone());
         let bot = self.bots.remembered(question.bot).instrument(span.clone());
         let admitted = async {
-            let (bot, own) = futures::join!(bot, self.own(&question));
+            let quota = self.quota(id, &question);
+            let (bot, own, quota) = futures::join!(bot, self.own(&question), quota);
             let bot = known(bot)?;
             admission::admit(&bot, &question.caller)?;
-            Ok((bot, own?))
+            Ok((bot, own?, quota?))
         };
         let gathering = gathering.instrument(span.clone()).boxed();
         let (admitted, gathering) = match select(admitted.boxed(), gathering).await {
             Either::Left((admitted, gathering)) => (admitted, gathering),
             Either::Right((gathered, admitted)) => (admitted.await, ready(gathered).boxed()),
         };
-        let (bot, own) = admitted.inspect_err(|error: &Error| {
+        let (bot, own, quota) = admitted.inspect_err(|error: &Error| {
             if error.code().http().is_server_error() {
                 record::turned_down(
                     (&self.reporter, &self.meters),
@@ -165,6 +178,16 @@ impl Turns {
                 );
             }
         })?;
+        let (held, sign_in_next) = match quota {
+            Admitted::Yes { held, sign_in_next } => (held, sign_in_next),
+            Admitted::SignIn if question.whole => return Err(quota::need_auth()),
+            Admitted::SignIn => {
+                return Ok(Started {
+                    events: Either::Left(refused::sign_in(id, &question)),
+                    sign_in_next: None,
+                });
+            }
+        };
         let gathering = if own {
             gathering
         } else {
@@ -177,6 +200,7 @@ impl Turns {
                 reporter: self.reporter.clone(),
                 meters: self.meters.clone(),
                 listed,
+                held,
                 hold: self.drain.hold("a turn"),
             },
             &question,
@@ -188,7 +212,7 @@ impl Turns {
         let language = question
             .language
             .unwrap_or_else(|| language::nearest(&bot.language));
-        Ok(stream::events(
+        let events = stream::events(
             self.clone(),
             Accepted {
                 id,
@@ -200,7 +224,24 @@ impl Turns {
                 gathering,
                 record,
             },
-        ))
+        );
+        Ok(Started {
+            events: Either::Right(events),
+            sign_in_next,
+        })
+    }
+
+    /// What the bot's quota says to a turn. Asks no more of the bot than what is at hand: nothing waits for it.
+    async fn quota(&self, turn: Uuid, question: &Question) -> Result<Admitted, Error> {
+        let bot = self.bots.at_hand(question.bot).await;
+        let asking = Asking {
+            turn,
+            bot: question.bot,
+            stranger: (!question.caller.is_known()).then_some(question.session),
+            tokens: quota::estimate::tokens(&question.query, bot.as_ref(), &self.room),
+            longest: self.config.total,
+        };
+        self.quotas.admit(asking).await
     }
 
     /// Whether the conversation may be gone on with; `false` when nobody can tell.

@@ -42,6 +42,11 @@ impl CachedBots {
         }
     }
 
+    /// A bot as it was within the hour, if this process knows it: asks no store.
+    pub(crate) async fn at_hand(&self, id: BotId) -> Option<Bot> {
+        Some(self.known.get(&id).await?.0)
+    }
+
     /// Finds a bot as it is or was a moment ago; as it was within the hour while the store is away.
     pub(crate) async fn remembered(&self, id: BotId) -> Result<Option<Bot>, StoreError> {
         let known = self.known.get(&id).await;

@@ -22,6 +22,7 @@ use crate::{
     grpc::chatbots::bot_id,
     peers::tts::switched_off,
     question::{Question, Unchecked},
+    quota::SignIn,
     turn::{Notice, Turns, running::Target},
 };
 
@@ -72,8 +73,8 @@ impl ChatStream for ChatStreamService {
         let caller = Caller::from_extensions(request.extensions());
         let question = Question::try_from(unchecked(request.into_inner(), caller))?;
         let treatment = self.turns.treatment(&question);
-        let events = self.turns.start(question, treatment, context).await?;
-        Ok(Response::new(Box::pin(events.map(Ok))))
+        let started = self.turns.start(question, treatment, context).await?;
+        Ok(Response::new(Box::pin(started.events.map(Ok))))
     }
 
     async fn answer(
@@ -88,11 +89,15 @@ impl ChatStream for ChatStreamService {
         question.whole = true;
         let treatment = self.turns.treatment(&question);
         let speak = treatment.speaks;
-        let events = self
+        let started = self
             .turns
             .start(question, treatment, context.clone())
             .await?;
-        let mut answer = whole(events).await?;
+        let mut answer = whole(started.events).await?;
+        if let Some(SignIn(method)) = started.sign_in_next {
+            answer.requires_auth_next = true;
+            answer.auth_method = method;
+        }
         if speak {
             self.speak(&mut answer, &context).await;
         }

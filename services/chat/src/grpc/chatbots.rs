@@ -10,12 +10,14 @@ use std::{
 use futures::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 use troika_chassis::error::{Code, Error};
+use troika_identity::{Caller, Refusal, Role};
 use troika_proto::chat::v1::{self as wire, chatbots_server::Chatbots};
 
 use crate::{
     bots::{Bot, BotId, BotStore},
     history::MessageStore,
     knowledge::{KnowledgeStore, importer::Importer},
+    quota::{Quota, QuotaStore, Terms},
     store::StoreError,
 };
 
@@ -39,6 +41,7 @@ const MESSAGES: (u32, u32) = (200, 10);
 /// The service.
 pub(crate) struct ChatbotsService {
     bots: Arc<dyn BotStore>,
+    quotas: Arc<dyn QuotaStore>,
     knowledge: Arc<dyn KnowledgeStore>,
     messages: Arc<dyn MessageStore>,
     importer: Arc<Importer>,
@@ -48,12 +51,14 @@ impl ChatbotsService {
     /// The service over its stores.
     pub(crate) fn new(
         bots: Arc<dyn BotStore>,
+        quotas: Arc<dyn QuotaStore>,
         knowledge: Arc<dyn KnowledgeStore>,
         messages: Arc<dyn MessageStore>,
         importer: Arc<Importer>,
     ) -> Self {
         Self {
             bots,
+            quotas,
             knowledge,
             messages,
             importer,
@@ -68,10 +73,32 @@ impl ChatbotsService {
             .ok_or_else(failures::no_bot)
     }
 
-    async fn create(&self, sent: wire::Bot) -> Result<Bot, Error> {
-        let bot = fields::new_bot(&sent, now())?;
+    /// Bots with what they may use and used.
+    async fn with_quotas(&self, bots: Vec<Bot>) -> Result<Vec<wire::Bot>, Error> {
+        let ids: Vec<BotId> = bots.iter().map(|bot| bot.id).collect();
+        let mut quotas = self
+            .quotas
+            .quotas(&ids, now())
+            .await
+            .map_err(store_failure)?;
+        let shown = bots.into_iter().map(|bot| {
+            let quota = quotas.remove(&bot.id);
+            wire::Bot {
+                quota: quota.map(wire::BotQuota::from),
+                ..bot.into()
+            }
+        });
+        Ok(shown.collect())
+    }
+
+    async fn shown(&self, bot: Bot) -> Result<wire::Bot, Error> {
+        Ok(self.with_quotas(vec![bot]).await?.remove(0))
+    }
+
+    async fn create(&self, sent: wire::Bot) -> Result<wire::Bot, Error> {
+        let (bot, terms) = fields::new_bot(&sent, now())?;
         match self.bots.create(&bot).await {
-            Ok(()) => Ok(bot),
+            Ok(()) => self.bound(bot, &terms).await,
             Err(StoreError::AlreadyExists) => {
                 let message = "There is a bot with this id. Leave the id out, or update the bot.";
                 Err(Error::new(Code::AlreadyExists, "bot_exists", message))
@@ -80,15 +107,61 @@ impl ChatbotsService {
         }
     }
 
-    async fn update(&self, request: wire::UpdateBotRequest) -> Result<Bot, Error> {
+    /// A new bot with its bounds. One without them might be used by anybody: then there is none.
+    async fn bound(&self, bot: Bot, terms: &Terms) -> Result<wire::Bot, Error> {
+        if *terms == Terms::default() {
+            return Ok(bot.into());
+        }
+        if let Err(error) = self.quotas.set_terms(bot.id, terms).await {
+            if let Err(left) = self.bots.delete(bot.id).await {
+                tracing::error!(bot = %bot.id, error = &left as &dyn std::error::Error, "a bot is left without its quota");
+            }
+            return Err(store_failure(error));
+        }
+        let quota = Quota {
+            terms: terms.clone(),
+            ..Quota::default()
+        };
+        Ok(wire::Bot {
+            quota: Some(quota.into()),
+            ..bot.into()
+        })
+    }
+
+    async fn update(
+        &self,
+        request: wire::UpdateBotRequest,
+        caller: &Caller,
+    ) -> Result<wire::Bot, Error> {
         let sent = request.bot.unwrap_or_default();
         let mask = request.update_mask.unwrap_or_default().paths;
         // The shape of the request is told before anything is read.
         let id = fields::checked_update(&sent, &mask)?;
+        if fields::names_admins_fields(&mask) && matches!(caller.role, Role::User | Role::Visitor) {
+            return Err(Refusal::AdminRequired.into());
+        }
         let mut bot = self.bot(id).await?;
-        fields::update(&mut bot, &sent, &mask, now())?;
+        let mut quota = self.quota(id).await?;
+        let before = quota.terms.clone();
+        fields::update((&mut bot, &mut quota.terms), &sent, &mask, now())?;
         self.bots.update(&bot).await.map_err(store_failure)?;
-        Ok(bot)
+        if quota.terms != before {
+            let set = self.quotas.set_terms(id, &quota.terms).await;
+            set.map_err(store_failure)?;
+        }
+        Ok(wire::Bot {
+            quota: (quota != Quota::default()).then(|| quota.into()),
+            ..bot.into()
+        })
+    }
+
+    async fn quota(&self, bot: BotId) -> Result<Quota, Error> {
+        let mut found = self
+            .quotas
+            .quotas(&[bot], now())
+            .await
+            .map_err(store_failure)?;
+        Ok(found.remove(&bot).unwrap_or_default())
     }
 
     async fn list(&self, request: wire::ListBotsRequest) -> Result<wire::ListBotsResponse, Error> {
@@ -107,7 +180,7 @@ impl ChatbotsService {
         let last = bots.last().filter(|_| further);
         let next_page_token = last.map(|bot| bot.id.to_string()).unwrap_or_default();
         Ok(wire::ListBotsResponse {
-            bots: bots.into_iter().map(wire::Bot::from).collect(),
+            bots: self.with_quotas(bots).await?,
             next_page_token,
         })
     }
@@ -169,9 +242,7 @@ impl Chatbots for ChatbotsService {
         let bot = self
             .create(request.into_inner().bot.unwrap_or_default())
             .await?;
-        Ok(Response::new(wire::CreateBotResponse {
-            bot: Some(bot.into()),
-        }))
+        Ok(Response::new(wire::CreateBotResponse { bot: Some(bot) }))
     }
 
     async fn get_bot(
@@ -182,7 +253,7 @@ impl Chatbots for ChatbotsService {
             .bot(fields::bot_id("id", &request.into_inner().id)?)
             .await?;
         Ok(Response::new(wire::GetBotResponse {
-            bot: Some(bot.into()),
+            bot: Some(self.shown(bot).await?),
         }))
     }
 
@@ -190,10 +261,9 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::UpdateBotRequest>,
     ) -> Result<Response<wire::UpdateBotResponse>, Status> {
-        let bot = self.update(request.into_inner()).await?;
-        Ok(Response::new(wire::UpdateBotResponse {
-            bot: Some(bot.into()),
-        }))
+        let caller = Caller::from_extensions(request.extensions());
+        let bot = self.update(request.into_inner(), &caller).await?;
+        Ok(Response::new(wire::UpdateBotResponse { bot: Some(bot) }))
     }
 
     async fn list_bots(

@@ -5,6 +5,7 @@ mod bots;
 mod knowledge;
 mod messages;
 mod owners;
+mod quotas;
 mod record;
 
 use std::path::Path;
@@ -94,6 +95,7 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), Box<redb::Error>> {
     bots::make_tables(transaction)?;
     messages::make_tables(transaction)?;
     owners::make_tables(transaction)?;
+    quotas::make_tables(transaction)?;
     knowledge::make_tables(transaction)
 }
 

@@ -7,6 +7,7 @@ mod documents;
 mod knowledge;
 mod messages;
 mod owners;
+mod quotas;
 
 use mongodb::{
     Collection, Cursor,

@@ -25,6 +25,7 @@ use crate::{
     },
     meters::Meters,
     question::Question,
+    quota::Held,
     usage::Usage,
 };
 
@@ -34,6 +35,7 @@ pub(super) struct Behind {
     pub(super) reporter: Reporter,
     pub(super) meters: Meters,
     pub(super) listed: Listed,
+    pub(super) held: Held,
     pub(super) hold: Hold,
 }
 
@@ -67,6 +69,8 @@ pub(super) struct Record {
     message: Message,
     question: Option<Saved>,
     pub(super) listed: Listed,
+    /// What the bot's quota holds for it.
+    pub(super) held: Held,
     _hold: Hold,
     began: Began,
     pub(super) span: Span,
@@ -150,6 +154,7 @@ impl Record {
             reporter,
             meters,
             listed,
+            held,
             hold,
         } = behind;
         let message = |sender, content| Message {
@@ -172,6 +177,7 @@ impl Record {
             treatment,
             question: Some(asked),
             listed,
+            held,
             _hold: hold,
             began,
             span,
@@ -240,13 +246,17 @@ impl Record {
         self.first_audio.map(milliseconds)
     }
 
-    /// Submits the bot's message. The two promises: question and answer.
+    /// Submits the bot's message, and settles what the turn used. The two promises: question and answer.
     pub(super) fn settle(&mut self, end: End, tokens: Option<u32>) -> Vec<Saved> {
         self.end = Some(end);
         // A clock set back does not put the answer before its question.
         self.message.time = self.message.time.max(SystemTime::now());
         self.message.outcome = Some(end.outcome);
         self.message.tokens = tokens;
+        let counted = u64::from(self.usage.prompt) + u64::from(self.usage.completion);
+        // Nothing counted is not nothing used: the prompt was sent.
+        self.held
+            .settle((counted > 0).then_some(counted), &self.message.content);
         let mut saved: Vec<Saved> = self.question.take().into_iter().collect();
         if !self.message.content.is_empty() {
             saved.push(self.writer.submit(self.message.clone()));

@@ -115,15 +115,20 @@ pub(super) fn events(turns: Arc<Turns>, turn: Accepted) -> impl Stream<Item = Tu
         let mut answer = Answer::limited_to(characters as usize);
         let mut delivery = Delivery::new(record.treatment.streams);
         let mut cut = false;
+        record.held.asks(&ask.prompt);
         let end = match unless(&ended, turns.ladder.answer(&ask).instrument(span.clone())).await {
             Err(ended) => AnswerEnd::Ended(ended),
             Ok(Err(error)) => {
                 span.in_scope(|| warn!(error = &error as &dyn std::error::Error, "no model answers"));
+                record.held.spares();
                 AnswerEnd::Failed(Fault::of_model(&error, false))
             }
             Ok(Ok(mut answering)) => {
                 record.model.clone_from(&answering.model);
                 (record.fallback, record.retries) = (answering.fallback, answering.retries);
+                if answering.model == KNOWLEDGE_MODEL {
+                    record.held.spares();
+                }
                 if answering.fallback {
                     let by_knowledge = answering.model == KNOWLEDGE_MODEL;
                     yield number.next(if by_knowledge { Notice::ModelAway } else { Notice::ModelFallback }.into());

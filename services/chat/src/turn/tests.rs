@@ -1,6 +1,9 @@
 //! Turns over stores that hang, without a model: what the suites over the binary cannot hold still.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
@@ -19,6 +22,7 @@ use crate::{
     knowledge::{self, Chunk, Document, KnowledgeStore, Replaced},
     model, peers,
     question::Unchecked,
+    quota::{Quota, QuotaStore, Reservation, Reserved, Settlement, Terms},
 };
 
 const BOT: BotId = BotId([7; 12]);
@@ -66,6 +70,29 @@ impl OwnerStore for Hanging {
         owner: Option<&Owner>,
     ) -> Result<Option<Owner>, StoreError> {
         Ok(owner.cloned())
+    }
+}
+
+#[async_trait]
+impl QuotaStore for Hanging {
+    async fn quotas(
+        &self,
+        _: &[BotId],
+        _: SystemTime,
+    ) -> Result<HashMap<BotId, Quota>, StoreError> {
+        Ok(HashMap::new())
+    }
+    async fn set_terms(&self, _: BotId, _: &Terms) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn reserve(&self, _: &Reservation) -> Result<Reserved, StoreError> {
+        Ok(Reserved::Unlimited)
+    }
+    async fn settle(&self, _: &Settlement) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn question(&self, _: BotId, _: Uuid, _: SystemTime) -> Result<u32, StoreError> {
+        Ok(1)
     }
 }
 
@@ -120,6 +147,8 @@ fn turns(limits: Limits, config: Config) -> Arc<Turns> {
             knowledge::Config::default(),
         )),
         in_prompt: 5,
+        quotas: Arc::new(Quotas::start(store.clone(), drain.clone())),
+        room: Room::default(),
         writer: Writer::start(store, drain.clone()),
         ladder: Ladder::new(&model::Config::default(), &embedder::tests::http()),
         tts: Tts::new(&peers::tts::Config::default()).unwrap(),
@@ -157,8 +186,8 @@ async fn ask(turns: &Arc<Turns>) -> Result<impl Stream<Item = Event> + Send + us
     let request = RequestContext::from_extensions(&Default::default());
     let question = question();
     let treatment = turns.treatment(&question);
-    let events = turns.start(question, treatment, request).await?;
-    Ok(events.map(|event| event.event.unwrap()))
+    let started = turns.start(question, treatment, request).await?;
+    Ok(started.events.map(|event| event.event.unwrap()))
 }
 
 /// A context that is waited for much longer than any turn of these tests.

@@ -38,4 +38,5 @@ mod existing_knowledge;
 mod indexes;
 mod knowledge;
 mod messages;
+mod quotas;
 mod unreachable;

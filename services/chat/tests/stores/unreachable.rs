@@ -3,13 +3,14 @@
 
 use std::{
     net::SocketAddr,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use troika_chat::{
     bots::BotStore,
     history::MessageStore,
     knowledge::KnowledgeStore,
+    quota::{QuotaStore, Terms},
     store::{StoreError, indexes, mongo::MongoStore},
 };
 use troika_tests::servers;
@@ -19,6 +20,7 @@ use crate::{
     engines::{self, SHORT},
     knowledge::chunk,
     messages::{BOT, message},
+    quotas::{reservation, settlement},
 };
 
 /// The time limit of a call and some for a busy machine.
@@ -67,6 +69,17 @@ async fn knowledge_is_unavailable(address: SocketAddr) {
     unavailable("revision", store.revision(BOT)).await;
 }
 
+async fn quotas_are_unavailable(address: SocketAddr) {
+    let store = MongoStore::new(engines::mongo_at(address).await);
+    let now = SystemTime::now();
+    let turn = reservation(1, now);
+    unavailable("quotas", store.quotas(&[BOT], now)).await;
+    unavailable("set_terms", store.set_terms(BOT, &Terms::default())).await;
+    unavailable("reserve", store.reserve(&turn)).await;
+    unavailable("settle", store.settle(&settlement(&turn, 1))).await;
+    unavailable("question", store.question(BOT, turn.turn, now)).await;
+}
+
 async fn indexes_are_unavailable(address: SocketAddr) {
     let mongo = engines::mongo_at(address).await;
     unavailable("inspect", indexes::inspect(&mongo)).await;
@@ -95,6 +108,7 @@ on_both!(
     bots_are_unavailable,
     messages_are_unavailable,
     knowledge_is_unavailable,
+    quotas_are_unavailable,
     indexes_are_unavailable,
 );
 

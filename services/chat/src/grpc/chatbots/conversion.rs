@@ -10,6 +10,7 @@ use crate::{
         Document,
         importer::{Progress, Summary},
     },
+    quota::Quota,
 };
 
 impl From<Bot> for wire::Bot {
@@ -33,6 +34,20 @@ impl From<Bot> for wire::Bot {
             updated_at: Some(bot.updated_at.into()),
             company_id: bot.company.unwrap_or_default(),
             quota: None,
+        }
+    }
+}
+
+impl From<Quota> for wire::BotQuota {
+    fn from(Quota { terms, used }: Quota) -> Self {
+        Self {
+            token_limit: terms.token_limit,
+            used_tokens: used.tokens,
+            monthly_limit: terms.monthly_limit,
+            monthly_used: used.this_month,
+            subscription_ends: terms.subscription_ends.map(Into::into),
+            free_messages: terms.free_messages,
+            auth_method: terms.auth_method.unwrap_or_default(),
         }
     }
 }

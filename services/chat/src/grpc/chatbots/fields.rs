@@ -10,6 +10,7 @@ use crate::{
     bots::{Access, Bot, BotId, Limits},
     knowledge::{documents::Format, importer::Upload},
     language,
+    quota::Terms,
 };
 
 /// Characters of a name.
@@ -24,7 +25,7 @@ const ORIGINS: usize = 100;
 const LONGEST_TURN: Duration = Duration::from_secs(600);
 
 /// The fields of a bot that can be set and changed.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 11] = [
     "name",
     "persona",
     "model",
@@ -34,6 +35,8 @@ const FIELDS: [&str; 9] = [
     "allowed_origins",
     "booking_url",
     "limits",
+    "company_id",
+    "quota",
 ];
 /// The fields of its limits.
 const LIMITS: [&str; 4] = [
@@ -43,7 +46,69 @@ const LIMITS: [&str; 4] = [
     "limits.turn",
 ];
 
+/// The fields of its quota.
+const QUOTA: [&str; 5] = [
+    "quota.token_limit",
+    "quota.monthly_limit",
+    "quota.subscription_ends",
+    "quota.free_messages",
+    "quota.auth_method",
+];
+/// The most tokens that can be told from their neighbours in every store.
+const TOKENS: u64 = 1 << 53;
+/// Characters of a way to sign in.
+const AUTH_METHOD: usize = 50;
+/// 1970 to 9999: what every store can keep.
+const SECONDS: std::ops::Range<i64> = 0..253_370_764_800;
+
+/// A bot and what it may use, as one message carries them.
+type Target<'a> = (&'a mut Bot, &'a mut Terms);
+
 impl Faults {
+    fn tokens(&mut self, path: &str, tokens: Option<u64>) -> Option<u64> {
+        if tokens.is_some_and(|tokens| tokens > TOKENS) {
+            self.push(path, "number.range", format!("must be from 0 to {TOKENS}"));
+        }
+        tokens
+    }
+
+    /// To the millisecond, as stores keep it.
+    fn time(&mut self, path: &str, sent: Option<prost_types::Timestamp>) -> Option<SystemTime> {
+        let sent = sent?;
+        if !SECONDS.contains(&sent.seconds) || !(0..1_000_000_000).contains(&sent.nanos) {
+            self.push(path, "date.range", "must be a time from 1970 to 9998");
+            return None;
+        }
+        let since = Duration::from_secs(sent.seconds.unsigned_abs())
+            + Duration::from_millis(u64::from(sent.nanos.unsigned_abs() / 1_000_000));
+        Some(UNIX_EPOCH + since)
+    }
+
+    /// Takes over one field of a quota; `false` when there is no such field. What was used is not to be set.
+    fn take_over_quota(&mut self, terms: &mut Terms, path: &str, sent: &wire::Bot) -> bool {
+        let quota = sent.quota.clone().unwrap_or_default();
+        match path {
+            "quota" => {
+                for field in QUOTA {
+                    self.take_over_quota(terms, field, sent);
+                }
+            }
+            "quota.token_limit" => terms.token_limit = self.tokens(path, quota.token_limit),
+            "quota.monthly_limit" => terms.monthly_limit = self.tokens(path, quota.monthly_limit),
+            "quota.subscription_ends" => {
+                terms.subscription_ends = self.time(path, quota.subscription_ends);
+            }
+            "quota.free_messages" => terms.free_messages = quota.free_messages,
+            "quota.auth_method" => {
+                let method = quota.auth_method.trim();
+                self.length(path, method, AUTH_METHOD);
+                terms.auth_method = (!method.is_empty()).then(|| method.to_owned());
+            }
+            _ => return false,
+        }
+        true
+    }
+
     fn turn(&mut self, sent: Option<wire::BotLimits>) -> Option<Duration> {
         let turn = Duration::try_from(sent?.turn?)
             .ok()
@@ -59,7 +124,7 @@ impl Faults {
     }
 
     /// Takes over one field of what was sent; `false` when there is no such field.
-    fn take_over(&mut self, bot: &mut Bot, path: &str, sent: &wire::Bot) -> bool {
+    fn take_over(&mut self, (bot, terms): Target<'_>, path: &str, sent: &wire::Bot) -> bool {
         let limits = sent.limits.unwrap_or_default();
         match path {
             "name" => {
@@ -123,7 +188,7 @@ impl Faults {
             }
             "limits" => {
                 for limit in LIMITS {
-                    self.take_over(bot, limit, sent);
+                    self.take_over((bot, terms), limit, sent);
                 }
             }
             "limits.answer_characters" => {
@@ -139,10 +204,21 @@ impl Faults {
                 bot.limits.history_messages = limits.history_messages;
             }
             "limits.turn" => bot.limits.turn = self.turn(sent.limits),
-            _ => return false,
+            "company_id" => {
+                let company = sent.company_id.trim();
+                self.length(path, company, SHORT);
+                bot.company = (!company.is_empty()).then(|| company.to_owned());
+            }
+            path => return self.take_over_quota(terms, path, sent),
         }
         true
     }
+}
+
+/// Whether a mask names what admins alone may change.
+pub(super) fn names_admins_fields(mask: &[String]) -> bool {
+    mask.iter()
+        .any(|path| path == "company_id" || path == "quota" || QUOTA.contains(&path.as_str()))
 }
 
 /// An id that alone is to be checked.
@@ -153,7 +229,7 @@ pub(in crate::grpc) fn bot_id(field: &str, id: &str) -> Result<BotId, Error> {
 }
 
 /// A new bot out of what was sent, with an id of its own where none was.
-pub(super) fn new_bot(sent: &wire::Bot, now: SystemTime) -> Result<Bot, Error> {
+pub(super) fn new_bot(sent: &wire::Bot, now: SystemTime) -> Result<(Bot, Terms), Error> {
     let mut faults = Faults::default();
     let id = if sent.id.is_empty() {
         Some(new_id(now))
@@ -161,11 +237,12 @@ pub(super) fn new_bot(sent: &wire::Bot, now: SystemTime) -> Result<Bot, Error> {
         faults.bot_id("id", &sent.id)
     };
     let mut bot = blank(id.unwrap_or(BotId([0; 12])), now);
+    let mut terms = Terms::default();
     for field in FIELDS {
-        faults.take_over(&mut bot, field, sent);
+        faults.take_over((&mut bot, &mut terms), field, sent);
     }
     faults.none()?;
-    Ok(bot)
+    Ok((bot, terms))
 }
 
 /// Checks an update without the bot that it changes; gives the bot's id.
@@ -180,11 +257,13 @@ pub(super) fn checked_update(sent: &wire::Bot, mask: &[String]) -> Result<BotId,
         );
     }
     let mut scratch = blank(BotId([0; 12]), UNIX_EPOCH);
+    let mut terms = Terms::default();
     for path in mask {
-        if !faults.take_over(&mut scratch, path, sent) {
+        if !faults.take_over((&mut scratch, &mut terms), path, sent) {
             let fields = FIELDS
                 .iter()
                 .chain(&LIMITS)
+                .chain(&QUOTA)
                 .copied()
                 .collect::<Vec<_>>()
                 .join(", ");
@@ -200,14 +279,14 @@ pub(super) fn checked_update(sent: &wire::Bot, mask: &[String]) -> Result<BotId,
 
 /// Takes over the fields that the mask names.
 pub(super) fn update(
-    bot: &mut Bot,
+    (bot, terms): Target<'_>,
     sent: &wire::Bot,
     mask: &[String],
     now: SystemTime,
 ) -> Result<(), Error> {
     let mut faults = Faults::default();
     for path in mask {
-        faults.take_over(bot, path, sent);
+        faults.take_over((bot, terms), path, sent);
     }
     faults.none()?;
     // A clock set back does not take the bot back.

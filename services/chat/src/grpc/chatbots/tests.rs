@@ -35,6 +35,7 @@ async fn running() -> Running {
         Arc::new(store.clone()),
         Arc::new(store.clone()),
         Arc::new(store.clone()),
+        Arc::new(store.clone()),
         importer,
     );
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
-use super::{Embedded, make_table, record};
+use super::{Embedded, Fault, make_table, quotas, record};
 use crate::{
     bots::{Access, Bot, BotId, BotStore, Limits},
     store::StoreError,
@@ -14,8 +14,38 @@ use crate::{
 
 const BOTS: TableDefinition<'static, &[u8; 12], &[u8]> = TableDefinition::new("bots");
 
+/// Whose bots are, where they are anybody's.
+const COMPANIES: TableDefinition<'static, &[u8; 12], &str> = TableDefinition::new("bot_companies");
+
 pub(super) fn make_tables(transaction: &WriteTransaction) -> Result<(), Box<redb::Error>> {
-    make_table(transaction, BOTS)
+    make_table(transaction, BOTS)?;
+    make_table(transaction, COMPANIES)
+}
+
+/// Whether there is a bot of this id.
+pub(super) fn is_there(transaction: &WriteTransaction, id: BotId) -> Result<bool, Fault> {
+    Ok(transaction.open_table(BOTS)?.get(&id.0)?.is_some())
+}
+
+fn company_of(
+    companies: &impl ReadableTable<&'static [u8; 12], &'static str>,
+    id: BotId,
+) -> Result<Option<String>, Fault> {
+    let company = companies.get(&id.0)?;
+    Ok(company.map(|company| company.value().to_owned()))
+}
+
+fn set_company(
+    transaction: &WriteTransaction,
+    id: BotId,
+    company: Option<&str>,
+) -> Result<(), Fault> {
+    let mut companies = transaction.open_table(COMPANIES)?;
+    match company {
+        Some(company) => companies.insert(&id.0, company)?,
+        None => companies.remove(&id.0)?,
+    };
+    Ok(())
 }
 
 /// A bot as version 1 keeps it.
@@ -62,7 +92,7 @@ fn encode(bot: &Bot) -> Result<Vec<u8>, StoreError> {
     })
 }
 
-fn decode(id: BotId, bytes: &[u8]) -> Result<Bot, StoreError> {
+fn decode(id: BotId, company: Option<String>, bytes: &[u8]) -> Result<Bot, StoreError> {
     let bot: BotRecord = record::decode(bytes, || format!("bot {id}"))?;
     Ok(Bot {
         id,
@@ -85,7 +115,7 @@ fn decode(id: BotId, bytes: &[u8]) -> Result<Bot, StoreError> {
             history_messages: bot.history_messages,
             turn: bot.turn_millis.map(Duration::from_millis),
         },
-        company: None,
+        company,
         created_at: record::time(bot.created_at),
         updated_at: record::time(bot.updated_at),
     })
@@ -94,14 +124,14 @@ fn decode(id: BotId, bytes: &[u8]) -> Result<Bot, StoreError> {
 #[async_trait]
 impl BotStore for Embedded {
     async fn create(&self, bot: &Bot) -> Result<(), StoreError> {
-        let (id, bytes) = (bot.id, encode(bot)?);
+        let (id, company, bytes) = (bot.id, bot.company.clone(), encode(bot)?);
         self.write(move |transaction| {
             let mut bots = transaction.open_table(BOTS)?;
             if bots.get(&id.0)?.is_some() {
                 return Err(StoreError::AlreadyExists.into());
             }
             bots.insert(&id.0, bytes.as_slice())?;
-            Ok(())
+            set_company(transaction, id, company.as_deref())
         })
         .await
     }
@@ -109,21 +139,24 @@ impl BotStore for Embedded {
     async fn get(&self, id: BotId) -> Result<Option<Bot>, StoreError> {
         self.read(move |transaction| {
             let bots = transaction.open_table(BOTS)?;
-            let found = bots.get(&id.0)?;
-            Ok(found.map(|bytes| decode(id, bytes.value())).transpose()?)
+            let Some(found) = bots.get(&id.0)? else {
+                return Ok(None);
+            };
+            let company = company_of(&transaction.open_table(COMPANIES)?, id)?;
+            Ok(Some(decode(id, company, found.value())?))
         })
         .await
     }
 
     async fn update(&self, bot: &Bot) -> Result<(), StoreError> {
-        let (id, bytes) = (bot.id, encode(bot)?);
+        let (id, company, bytes) = (bot.id, bot.company.clone(), encode(bot)?);
         self.write(move |transaction| {
             let mut bots = transaction.open_table(BOTS)?;
             if bots.get(&id.0)?.is_none() {
                 return Err(StoreError::NotFound.into());
             }
             bots.insert(&id.0, bytes.as_slice())?;
-            Ok(())
+            set_company(transaction, id, company.as_deref())
         })
         .await
     }
@@ -131,6 +164,7 @@ impl BotStore for Embedded {
     async fn list(&self, after: Option<BotId>, limit: usize) -> Result<Vec<Bot>, StoreError> {
         self.read(move |transaction| {
             let bots = transaction.open_table(BOTS)?;
+            let companies = transaction.open_table(COMPANIES)?;
             let start = after
                 .as_ref()
                 .map_or(Bound::Unbounded, |after| Bound::Excluded(&after.0));
@@ -140,7 +174,8 @@ impl BotStore for Embedded {
                 .take(limit)
             {
                 let (id, bytes) = entry?;
-                found.push(decode(BotId(*id.value()), bytes.value())?);
+                let id = BotId(*id.value());
+                found.push(decode(id, company_of(&companies, id)?, bytes.value())?);
             }
             Ok(found)
         })
@@ -151,6 +186,8 @@ impl BotStore for Embedded {
         self.write(move |transaction| {
             let mut bots = transaction.open_table(BOTS)?;
             let removed = bots.remove(&id.0)?.is_some();
+            set_company(transaction, id, None)?;
+            quotas::remove(transaction, id)?;
             Ok(removed)
         })
         .await

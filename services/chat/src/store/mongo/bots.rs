@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use bson::{Bson, Document, RawBsonRef, RawDocument, RawDocumentBuf, doc};
+use bson::{Bson, Document, RawBsonRef, RawDocument, RawDocumentBuf, doc, oid::ObjectId};
 
 use super::{
     MongoStore,
@@ -82,6 +82,13 @@ fn read_company(bot: &RawDocument) -> Option<String> {
         .or_else(|| bot.filled_text("company_id"))
 }
 
+/// Ids of companies are ObjectIds in existing databases; whatever is none is kept as text.
+fn write_company(company: &str) -> Bson {
+    company
+        .parse::<ObjectId>()
+        .map_or_else(|_| Bson::from(company), Bson::from)
+}
+
 fn read_limits(limits: &RawDocument) -> Limits {
     Limits {
         answer_characters: limits.small("answer_characters"),
@@ -107,7 +114,12 @@ fn write_limits(limits: &Limits) -> Document {
         .collect()
 }
 
-/// Our fields of a bot, but not its status: `None` means that the document has no such field.
+/// What belongs to turns under way: not of a bot's own, and much where many ask.
+fn without_turns() -> Document {
+    doc! { "quota_held": 0, "quota_settled": 0 }
+}
+
+/// Our fields of a bot, but neither its status nor its company: `None` means that the document has no such field.
 fn fields(bot: &Bot) -> [(&'static str, Option<Bson>); 11] {
     let limits = write_limits(&bot.limits);
     [
@@ -148,6 +160,9 @@ impl BotStore for MongoStore {
                 document.insert(name, value);
             }
         }
+        if let Some(company) = &bot.company {
+            document.insert("company_id", write_company(company));
+        }
         let bots = self.collection::<Document>(CHATBOTS);
         match self.run(async { bots.insert_one(document).await }).await {
             Ok(_) => Ok(()),
@@ -159,7 +174,11 @@ impl BotStore for MongoStore {
     async fn get(&self, id: BotId) -> Result<Option<Bot>, StoreError> {
         let bots = self.collection::<RawDocumentBuf>(CHATBOTS);
         let found = self
-            .run(async { bots.find_one(doc! { "_id": object_id(id) }).await })
+            .run(async {
+                bots.find_one(doc! { "_id": object_id(id) })
+                    .projection(without_turns())
+                    .await
+            })
             .await;
         Ok(found.map_err(unavailable)?.map(|bot| read(id, &bot)))
     }
@@ -170,7 +189,7 @@ impl BotStore for MongoStore {
         let found = self
             .run(async {
                 bots.find_one(this.clone())
-                    .projection(doc! { "status": 1 })
+                    .projection(doc! { "status": 1, "company_id": 1 })
                     .await
             })
             .await
@@ -187,6 +206,13 @@ impl BotStore for MongoStore {
         // Others have words of their own for a bot that is off; they stay while it stays off.
         if is_active(&found) != bot.active {
             set.insert("status", status(bot.active));
+        }
+        // An id of whatever type stays as it is while it says the same.
+        if read_company(&found) != bot.company {
+            match &bot.company {
+                Some(company) => set.insert("company_id", write_company(company)),
+                None => unset.insert("company_id", ""),
+            };
         }
         let mut change = doc! { "$set": set };
         if !unset.is_empty() {
@@ -215,6 +241,7 @@ impl BotStore for MongoStore {
         let bots = self.collection::<RawDocumentBuf>(CHATBOTS);
         let call = bots
             .find(doc! { "_id": ids })
+            .projection(without_turns())
             .sort(doc! { "_id": 1 })
             .limit(i64::try_from(limit).unwrap_or(i64::MAX));
         let mut cursor = self.run(async { call.await }).await.map_err(unavailable)?;

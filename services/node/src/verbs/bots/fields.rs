@@ -1,11 +1,15 @@
 //! What can be said about a bot on the command line, and how that becomes a message and a field mask. No
 //! I/O beyond reading a persona's file; the chat role checks the values.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use clap::ValueEnum;
 use prost_types::FieldMask;
-use troika_proto::chat::v1::{Access as WireAccess, Bot, BotLimits};
+use troika_proto::chat::v1::{Access as WireAccess, Bot, BotLimits, BotQuota};
 
 use crate::exit::{Exit, Failure};
 
@@ -49,6 +53,31 @@ pub(crate) struct Fields {
     /// The longest turn, such as 60s
     #[arg(long = "turn", value_name = "DURATION", value_parser = humantime::parse_duration)]
     turn: Option<Duration>,
+    /// Whose bot it is
+    #[arg(long, value_name = "ID")]
+    company: Option<String>,
+    /// Tokens it may use in all
+    #[arg(long, value_name = "NUMBER")]
+    token_limit: Option<u64>,
+    /// Tokens it may use in a calendar month (UTC)
+    #[arg(long, value_name = "NUMBER")]
+    monthly_limit: Option<u64>,
+    /// It answers until then, such as 2027-01-01T00:00:00Z or 2027-01-01
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    subscription_ends: Option<SystemTime>,
+    /// Questions a session may ask before its visitor must sign in
+    #[arg(long, value_name = "NUMBER")]
+    free_messages: Option<u32>,
+    /// How its visitors sign in, such as email; none: they cannot, and free messages have no end
+    #[arg(long, value_name = "WORD")]
+    auth_method: Option<String>,
+}
+
+/// A time as RFC 3339 writes it, or the beginning of a day in UTC.
+fn time(text: &str) -> Result<SystemTime, String> {
+    humantime::parse_rfc3339(text)
+        .or_else(|_| humantime::parse_rfc3339(&format!("{text}T00:00:00Z")))
+        .map_err(|_| "must be a time such as 2027-01-01T00:00:00Z, or a day such as 2027-01-01".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -72,6 +101,12 @@ pub(crate) enum Clearable {
     CompletionTokens,
     HistoryMessages,
     Turn,
+    Company,
+    TokenLimit,
+    MonthlyLimit,
+    SubscriptionEnds,
+    FreeMessages,
+    AuthMethod,
 }
 
 impl Clearable {
@@ -87,6 +122,12 @@ impl Clearable {
             Self::CompletionTokens => "limits.completion_tokens",
             Self::HistoryMessages => "limits.history_messages",
             Self::Turn => "limits.turn",
+            Self::Company => "company_id",
+            Self::TokenLimit => "quota.token_limit",
+            Self::MonthlyLimit => "quota.monthly_limit",
+            Self::SubscriptionEnds => "quota.subscription_ends",
+            Self::FreeMessages => "quota.free_messages",
+            Self::AuthMethod => "quota.auth_method",
         }
     }
 }
@@ -114,6 +155,14 @@ impl Fields {
             history_messages: self.history_messages,
             turn: turn.map_err(|_| Failure::new(Exit::Usage, "--turn is too long"))?,
         };
+        let quota = BotQuota {
+            token_limit: self.token_limit,
+            monthly_limit: self.monthly_limit,
+            subscription_ends: self.subscription_ends.map(Into::into),
+            free_messages: self.free_messages,
+            auth_method: self.auth_method.clone().unwrap_or_default(),
+            ..BotQuota::default()
+        };
         let access = match self.access {
             None => WireAccess::Unspecified,
             Some(Access::Public) => WireAccess::Public,
@@ -130,6 +179,8 @@ impl Fields {
             allowed_origins: self.origins.clone(),
             booking_url: self.booking_url.clone().unwrap_or_default(),
             limits: (limits != BotLimits::default()).then_some(limits),
+            company_id: self.company.clone().unwrap_or_default(),
+            quota: (quota != BotQuota::default()).then_some(quota),
             ..Bot::default()
         })
     }
@@ -155,6 +206,12 @@ impl Fields {
             (self.completion_tokens.is_some(), "limits.completion_tokens"),
             (self.history_messages.is_some(), "limits.history_messages"),
             (self.turn.is_some(), "limits.turn"),
+            (self.company.is_some(), "company_id"),
+            (self.token_limit.is_some(), "quota.token_limit"),
+            (self.monthly_limit.is_some(), "quota.monthly_limit"),
+            (self.subscription_ends.is_some(), "quota.subscription_ends"),
+            (self.free_messages.is_some(), "quota.free_messages"),
+            (self.auth_method.is_some(), "quota.auth_method"),
         ];
         let mut paths: Vec<String> = given
             .iter()
@@ -197,6 +254,30 @@ mod tests {
         let bot = fields.bot("1".into(), "Guide".into()).unwrap();
         assert_eq!(bot.limits.unwrap().turn.unwrap().seconds, 60);
         assert!(bot.model.is_empty());
+    }
+
+    #[test]
+    fn a_quota_is_named_field_by_field_and_a_day_is_a_time() {
+        let fields = Fields {
+            company: Some("c".into()),
+            token_limit: Some(0),
+            subscription_ends: Some(time("2027-01-01").unwrap()),
+            ..Fields::default()
+        };
+        let mask = fields.mask(false, &[Clearable::FreeMessages]).unwrap();
+        let expected = [
+            "company_id",
+            "quota.token_limit",
+            "quota.subscription_ends",
+            "quota.free_messages",
+        ];
+        assert_eq!(mask.paths, expected);
+        let bot = fields.bot("1".into(), "Guide".into()).unwrap();
+        let quota = bot.quota.unwrap();
+        assert_eq!((bot.company_id.as_str(), quota.token_limit), ("c", Some(0)));
+        assert_eq!(quota.subscription_ends.unwrap().seconds, 1_798_761_600);
+        assert_eq!(time("2027-01-01T01:00:00Z").unwrap().elapsed().ok(), None);
+        assert!(time("next year").is_err());
     }
 
     #[test]

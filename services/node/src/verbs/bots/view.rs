@@ -1,7 +1,7 @@
 //! A bot as it is shown: rows for people, JSON for scripts. It must not know where bots come from.
 
 use serde::Serialize;
-use troika_proto::chat::v1::{Access, Bot};
+use troika_proto::chat::v1::{Access, Bot, BotQuota};
 
 /// A bot in the names of its JSON.
 #[derive(Debug, PartialEq, Serialize)]
@@ -20,6 +20,10 @@ pub(super) struct View {
     #[serde(skip_serializing_if = "String::is_empty")]
     booking_url: String,
     limits: Limits,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    company_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<Quota>,
     #[serde(skip_serializing_if = "Option::is_none")]
     created_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,6 +41,38 @@ struct Limits {
     history_messages: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     turn: Option<String>,
+}
+
+/// What a bot may use, and what it used.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Quota {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_limit: Option<u64>,
+    used_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monthly_limit: Option<u64>,
+    monthly_used: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription_ends: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free_messages: Option<u32>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    auth_method: String,
+}
+
+impl From<BotQuota> for Quota {
+    fn from(quota: BotQuota) -> Self {
+        Self {
+            token_limit: quota.token_limit,
+            used_tokens: quota.used_tokens,
+            monthly_limit: quota.monthly_limit,
+            monthly_used: quota.monthly_used,
+            subscription_ends: quota.subscription_ends.map(|time| time.to_string()),
+            free_messages: quota.free_messages,
+            auth_method: quota.auth_method,
+        }
+    }
 }
 
 impl From<Bot> for View {
@@ -63,6 +99,8 @@ impl From<Bot> for View {
                 history_messages: limits.history_messages,
                 turn: limits.turn.map(|turn| turn.to_string()),
             },
+            company_id: bot.company_id,
+            quota: bot.quota.map(Quota::from),
             created_at: bot.created_at.map(|time| time.to_string()),
             updated_at: bot.updated_at.map(|time| time.to_string()),
         }
@@ -89,7 +127,8 @@ impl View {
     /// Everything about the bot, a row each.
     pub(super) fn fields(&self) -> Vec<Vec<String>> {
         let limits = &self.limits;
-        [
+        let mut fields = [
+
             ("Id", self.id.clone()),
             ("Name", self.name.clone()),
             ("Persona", self.persona.clone()),
@@ -120,11 +159,43 @@ impl View {
                 "Longest turn",
                 limits.turn.clone().unwrap_or_else(|| or_default("")),
             ),
+        ]
+        .to_vec();
+        if !self.company_id.is_empty() {
+            fields.push(("Company", self.company_id.clone()));
+        }
+        fields.extend(self.quota.iter().flat_map(Quota::fields));
+        fields.extend([
             ("Created", self.created_at.clone().unwrap_or_default()),
             ("Updated", self.updated_at.clone().unwrap_or_default()),
-        ]
-        .map(|(field, value)| vec![field.to_owned(), value])
-        .to_vec()
+        ]);
+        fields
+            .into_iter()
+            .map(|(field, value)| vec![field.to_owned(), value])
+            .collect()
+    }
+}
+
+impl Quota {
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let of = |used: u64, limit: Option<u64>| match limit {
+            Some(limit) => format!("{used} of {limit}"),
+            None => used.to_string(),
+        };
+        let mut fields = vec![
+            ("Tokens used", of(self.used_tokens, self.token_limit)),
+            ("Tokens used this month", of(self.monthly_used, self.monthly_limit)),
+        ];
+        if let Some(ends) = &self.subscription_ends {
+            fields.push(("Subscription ends", ends.clone()));
+        }
+        if let Some(free) = self.free_messages {
+            fields.push(("Free messages", free.to_string()));
+        }
+        if !self.auth_method.is_empty() {
+            fields.push(("Visitors sign in by", self.auth_method.clone()));
+        }
+        fields
     }
 }
 

@@ -24,7 +24,7 @@ fn named(name: &str) -> wire::Bot {
 #[test]
 fn a_name_is_enough_for_a_bot() {
     let now = SystemTime::now();
-    let bot = new_bot(&named("  Guide "), now).unwrap();
+    let (bot, _) = new_bot(&named("  Guide "), now).unwrap();
     assert_eq!(
         (bot.name.as_str(), bot.language.as_str(), bot.access),
         ("Guide", "en-IN", Access::Public)
@@ -72,7 +72,7 @@ fn everything_is_taken_over_and_put_in_order() {
         }),
         ..wire::Bot::default()
     };
-    let bot = new_bot(&sent, SystemTime::now()).unwrap();
+    let (bot, _) = new_bot(&sent, SystemTime::now()).unwrap();
     assert_eq!(bot.id.to_string(), "0123456789abcdef01234567");
     assert_eq!(bot.language, "hi-IN");
     assert_eq!(
@@ -154,7 +154,7 @@ fn lengths_are_counted_in_characters() {
 
 #[test]
 fn an_update_changes_what_the_mask_names_and_nothing_else() {
-    let mut bot = new_bot(
+    let (mut bot, mut terms) = new_bot(
         &wire::Bot {
             persona: "Old.".into(),
             temperature: Some(1.0),
@@ -173,7 +173,13 @@ fn an_update_changes_what_the_mask_names_and_nothing_else() {
         ..named("New")
     };
     let mask = ["persona", "temperature", "limits.history_messages"].map(String::from);
-    update(&mut bot, &sent, &mask, UNIX_EPOCH + Duration::from_secs(20)).unwrap();
+    update(
+        (&mut bot, &mut terms),
+        &sent,
+        &mask,
+        UNIX_EPOCH + Duration::from_secs(20),
+    )
+    .unwrap();
     assert_eq!(
         (bot.name.as_str(), bot.persona.as_str(), bot.temperature),
         ("Old", "New.", None)
@@ -181,7 +187,7 @@ fn an_update_changes_what_the_mask_names_and_nothing_else() {
     assert_eq!(bot.limits.history_messages, Some(3));
     assert_eq!(bot.created_at, before.created_at);
     assert_eq!(bot.updated_at, UNIX_EPOCH + Duration::from_secs(20));
-    update(&mut bot, &sent, &mask, UNIX_EPOCH).unwrap();
+    update((&mut bot, &mut terms), &sent, &mask, UNIX_EPOCH).unwrap();
     assert_eq!(bot.updated_at, UNIX_EPOCH + Duration::from_secs(20));
 }
 
