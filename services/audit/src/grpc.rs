@@ -124,3 +124,6 @@ fn away(error: StoreError) -> Error {
         .with_retry_after(RETRY_AFTER)
         .with_source(error)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
 //! Chatbots on the wire: bots, their knowledge and their conversations. It checks what was sent, asks
-//! the stores and the importer, and tells failures; it decides nothing about them.
+//! the stores and the importer, and tells failures; it decides nothing about them. What changes is in the audit log.
 
 use std::{
     pin::Pin,
@@ -9,6 +9,7 @@ use std::{
 
 use futures::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
+use troika_audit::{AuditLog, By};
 use troika_chassis::error::{Code, Error};
 use troika_proto::chat::v1::{self as wire, chatbots_server::Chatbots};
 
@@ -19,6 +20,7 @@ use crate::{
     store::StoreError,
 };
 
+mod audited;
 mod conversion;
 mod failures;
 mod faults;
@@ -42,6 +44,7 @@ pub(crate) struct ChatbotsService {
     knowledge: Arc<dyn KnowledgeStore>,
     messages: Arc<dyn MessageStore>,
     importer: Arc<Importer>,
+    audit: AuditLog,
 }
 
 impl ChatbotsService {
@@ -51,12 +54,14 @@ impl ChatbotsService {
         knowledge: Arc<dyn KnowledgeStore>,
         messages: Arc<dyn MessageStore>,
         importer: Arc<Importer>,
+        audit: AuditLog,
     ) -> Self {
         Self {
             bots,
             knowledge,
             messages,
             importer,
+            audit,
         }
     }
 
@@ -68,11 +73,17 @@ impl ChatbotsService {
             .ok_or_else(failures::no_bot)
     }
 
-    async fn create(&self, sent: wire::Bot) -> Result<Bot, Error> {
+    async fn create(&self, sent: wire::Bot, by: &By) -> Result<Bot, Error> {
         let bot = fields::new_bot(&sent, now())?;
+        let id = bot.id.to_string();
+        let intent = self.audit.intend(by.change("bot.create", &id), None)?;
         match self.bots.create(&bot).await {
-            Ok(()) => Ok(bot),
+            Ok(()) => {
+                intent.done(Some(&audited::bot(&bot))).await;
+                Ok(bot)
+            }
             Err(StoreError::AlreadyExists) => {
+                intent.not_done();
                 let message = "There is a bot with this id. Leave the id out, or update the bot.";
                 Err(Error::new(Code::AlreadyExists, "bot_exists", message))
             }
@@ -80,14 +91,25 @@ impl ChatbotsService {
         }
     }
 
-    async fn update(&self, request: wire::UpdateBotRequest) -> Result<Bot, Error> {
+    async fn update(&self, request: wire::UpdateBotRequest, by: &By) -> Result<Bot, Error> {
         let sent = request.bot.unwrap_or_default();
         let mask = request.update_mask.unwrap_or_default().paths;
         // The shape of the request is told before anything is read.
         let id = fields::checked_update(&sent, &mask)?;
         let mut bot = self.bot(id).await?;
+        let before = audited::fields(&bot, &mask);
         fields::update(&mut bot, &sent, &mask, now())?;
-        self.bots.update(&bot).await.map_err(store_failure)?;
+        let intent = self
+            .audit
+            .intend(by.change("bot.update", &id.to_string()), Some(&before))?;
+        match self.bots.update(&bot).await {
+            Ok(()) => intent.done(Some(&audited::fields(&bot, &mask))).await,
+            Err(StoreError::NotFound) => {
+                intent.not_done();
+                return Err(failures::no_bot());
+            }
+            Err(error) => return Err(store_failure(error)),
+        }
         Ok(bot)
     }
 
@@ -113,18 +135,52 @@ impl ChatbotsService {
     }
 
     /// Knowledge goes first: were the bot gone and its knowledge not, nothing could name it any more.
-    async fn delete(&self, id: BotId) -> Result<u64, Error> {
-        self.bot(id).await?;
+    async fn delete(&self, id: BotId, by: &By) -> Result<u64, Error> {
+        let before = audited::bot(&self.bot(id).await?);
+        let target = id.to_string();
+        let intent = self
+            .audit
+            .intend(by.change("bot.delete", &target), Some(&before))?;
         let chunks = self
             .knowledge
             .delete(id, None)
             .await
             .map_err(store_failure)?;
         if self.bots.delete(id).await.map_err(store_failure)? {
-            Ok(chunks)
-        } else {
-            Err(failures::no_bot())
+            intent.done(None).await;
+            return Ok(chunks);
         }
+        // Somebody else deleted it meanwhile. Where its knowledge was not gone yet, that is told as what it is: half a change.
+        if chunks == 0 {
+            intent.not_done();
+        }
+        Err(failures::no_bot())
+    }
+
+    async fn delete_documents(
+        &self,
+        request: wire::DeleteKnowledgeRequest,
+        by: &By,
+    ) -> Result<u64, Error> {
+        let bot = self
+            .bot(fields::bot_id("chatbot_id", &request.chatbot_id)?)
+            .await?;
+        let file_name = (!request.file_name.is_empty()).then_some(request.file_name.as_str());
+        let (target, before) = (bot.id.to_string(), audited::documents(file_name));
+        let intent = self
+            .audit
+            .intend(by.change("knowledge.delete", &target), Some(&before))?;
+        let chunks = self
+            .knowledge
+            .delete(bot.id, file_name)
+            .await
+            .map_err(store_failure)?;
+        if chunks == 0 {
+            intent.not_done();
+        } else {
+            intent.done(Some(&audited::deleted(chunks))).await;
+        }
+        Ok(chunks)
     }
 
     /// Conversations outlive their bot: only where there is neither is the bot unknown.
@@ -166,9 +222,9 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::CreateBotRequest>,
     ) -> Result<Response<wire::CreateBotResponse>, Status> {
-        let bot = self
-            .create(request.into_inner().bot.unwrap_or_default())
-            .await?;
+        let by = By::of(request.extensions());
+        let sent = request.into_inner().bot.unwrap_or_default();
+        let bot = self.create(sent, &by).await?;
         Ok(Response::new(wire::CreateBotResponse {
             bot: Some(bot.into()),
         }))
@@ -190,7 +246,8 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::UpdateBotRequest>,
     ) -> Result<Response<wire::UpdateBotResponse>, Status> {
-        let bot = self.update(request.into_inner()).await?;
+        let by = By::of(request.extensions());
+        let bot = self.update(request.into_inner(), &by).await?;
         Ok(Response::new(wire::UpdateBotResponse {
             bot: Some(bot.into()),
         }))
@@ -207,9 +264,9 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::DeleteBotRequest>,
     ) -> Result<Response<wire::DeleteBotResponse>, Status> {
-        let chunks_deleted = self
-            .delete(fields::bot_id("id", &request.into_inner().id)?)
-            .await?;
+        let by = By::of(request.extensions());
+        let id = fields::bot_id("id", &request.into_inner().id)?;
+        let chunks_deleted = self.delete(id, &by).await?;
         Ok(Response::new(wire::DeleteBotResponse { chunks_deleted }))
     }
 
@@ -217,6 +274,7 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<Streaming<wire::ImportKnowledgeRequest>>,
     ) -> Result<Response<Self::ImportKnowledgeStream>, Status> {
+        let by = By::of(request.extensions());
         let mut parts = request.into_inner();
         let header = upload::header(&mut parts, self.importer.upload_silence()).await?;
         let mut upload = fields::upload(&header)?;
@@ -224,10 +282,17 @@ impl Chatbots for ChatbotsService {
         if upload.language.is_empty() {
             upload.language = bot.language;
         }
+        let (target, file_name) = (upload.bot.to_string(), upload.file_name.clone());
+        let intent = self
+            .audit
+            .intend(by.change("knowledge.import", &target), None)
+            .map_err(Error::from)?;
+        let import = audited::Import::new(intent, file_name);
         let progress = self
             .importer
             .import(upload, upload::pieces(parts))
             .map_err(import_failure)?;
+        let progress = audited::told(import, progress);
         let responses = progress.map(|step| match step {
             Ok(progress) => Ok(wire::ImportKnowledgeResponse::from(progress)),
             Err(error) => Err(Status::from(import_failure(error))),
@@ -258,16 +323,8 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::DeleteKnowledgeRequest>,
     ) -> Result<Response<wire::DeleteKnowledgeResponse>, Status> {
-        let request = request.into_inner();
-        let bot = self
-            .bot(fields::bot_id("chatbot_id", &request.chatbot_id)?)
-            .await?;
-        let file_name = (!request.file_name.is_empty()).then_some(request.file_name.as_str());
-        let chunks_deleted = self
-            .knowledge
-            .delete(bot.id, file_name)
-            .await
-            .map_err(store_failure)?;
+        let by = By::of(request.extensions());
+        let chunks_deleted = self.delete_documents(request.into_inner(), &by).await?;
         Ok(Response::new(wire::DeleteKnowledgeResponse {
             chunks_deleted,
         }))
