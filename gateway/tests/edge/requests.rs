@@ -225,6 +225,8 @@ async fn an_answer_in_one_piece_has_the_old_members_and_the_new() {
                 data: Bytes::from_static(b"mp3"),
                 content_type: "audio/mpeg".to_owned(),
             }),
+            requires_auth_next: true,
+            auth_method: "whatsapp".to_owned(),
         })
     });
     let house = House::start(chat).await;
@@ -240,7 +242,7 @@ async fn an_answer_in_one_piece_has_the_old_members_and_the_new() {
         json(response).await,
         serde_json::json!({
             "answer": "Hi there.", "link": null, "tokens": 12, "audio": "data:audio/mpeg;base64,bXAz", "sessionId": "s",
-            "requiresAuthNext": false, "auth_method": null, "typingDelay": 0, "suggestions": ["More?"],
+            "requiresAuthNext": true, "auth_method": "whatsapp", "typingDelay": 0, "suggestions": ["More?"],
             "turnId": "t", "finishReason": "stop", "truncated": false, "language": "en-IN", "model": "knowledge",
             "usage": {"promptTokens": 10, "completionTokens": 2, "totalTokens": 12, "estimated": false},
             "warnings": [{"code": "w", "message": "Something was missing"}],

@@ -77,7 +77,9 @@ pub(crate) struct Fields {
 fn time(text: &str) -> Result<SystemTime, String> {
     humantime::parse_rfc3339(text)
         .or_else(|_| humantime::parse_rfc3339(&format!("{text}T00:00:00Z")))
-        .map_err(|_| "must be a time such as 2027-01-01T00:00:00Z, or a day such as 2027-01-01".to_owned())
+        .map_err(|_| {
+            "must be a time such as 2027-01-01T00:00:00Z, or a day such as 2027-01-01".to_owned()
+        })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

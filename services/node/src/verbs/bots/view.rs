@@ -128,7 +128,6 @@ impl View {
     pub(super) fn fields(&self) -> Vec<Vec<String>> {
         let limits = &self.limits;
         let mut fields = [
-
             ("Id", self.id.clone()),
             ("Name", self.name.clone()),
             ("Persona", self.persona.clone()),
@@ -184,7 +183,10 @@ impl Quota {
         };
         let mut fields = vec![
             ("Tokens used", of(self.used_tokens, self.token_limit)),
-            ("Tokens used this month", of(self.monthly_used, self.monthly_limit)),
+            (
+                "Tokens used this month",
+                of(self.monthly_used, self.monthly_limit),
+            ),
         ];
         if let Some(ends) = &self.subscription_ends {
             fields.push(("Subscription ends", ends.clone()));
