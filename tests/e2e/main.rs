@@ -25,6 +25,7 @@ mod monitoring;
 mod openfeature;
 mod provider_faults;
 mod provider_wire;
+mod quotas;
 mod reflection;
 mod rollouts;
 mod spine;

@@ -90,12 +90,20 @@ impl Held {
                 None => said.clone_into(answer),
             }
         }
+        // Until the store is told, this process remembers what was used instead of what was held.
+        let left = match &held.spent {
+            Spent::Nothing => 0,
+            Spent::Counted(tokens) => *tokens,
+            Spent::Estimated { .. } => held.tokens,
+        };
+        held.remembered.let_go(held.tokens, 0);
+        held.remembered.hold(left);
         held.settling.submit(Job {
             turn: held.turn,
             bot: held.bot,
             month: held.month,
             held: held.certain,
-            reserved: held.tokens,
+            reserved: left,
             spent: held.spent,
             remembered: held.remembered,
         });

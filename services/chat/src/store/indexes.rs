@@ -144,7 +144,7 @@ fn direction_of(direction: &Bson) -> Option<i32> {
 }
 
 /// Every index the services need.
-pub const DECLARED: [DeclaredIndex; 6] = [
+pub const DECLARED: [DeclaredIndex; 8] = [
     DeclaredIndex::new(
         "messages",
         &[("chatbot_id", 1), ("session_id", 1), ("timestamp", -1)],
@@ -174,6 +174,17 @@ pub const DECLARED: [DeclaredIndex; 6] = [
         "one configuration for a bot",
     )
     .unique(),
+    DeclaredIndex::new(
+        "subscriptions",
+        &[("chatbot_id", 1)],
+        "until when a bot answers",
+    ),
+    DeclaredIndex::new(
+        "quotasessions",
+        &[("expires_at", 1)],
+        "the count of a session's questions goes in its time",
+    )
+    .expires_after(Duration::ZERO),
     DeclaredIndex::new(
         "marketintelligences",
         &[("expiresAt", 1)],

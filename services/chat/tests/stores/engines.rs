@@ -30,7 +30,15 @@ pub(crate) fn embedded() -> EmbeddedEngine {
 pub(crate) struct MongoEngine {
     pub(crate) store: MongoStore,
     pub(crate) mongo: Mongo,
-    _server: Server,
+    server: Server,
+}
+
+impl MongoEngine {
+    /// A connection of another process.
+    pub(crate) async fn again(&self) -> Mongo {
+        let config = mongo_config(([127, 0, 0, 1], self.server.port).into());
+        Mongo::connect(&config).await.unwrap()
+    }
 }
 
 /// An empty database without indexes.
@@ -41,7 +49,7 @@ pub(crate) async fn mongo() -> MongoEngine {
     MongoEngine {
         store: MongoStore::new(mongo.clone()),
         mongo,
-        _server: server,
+        server,
     }
 }
 

@@ -275,10 +275,11 @@ async fn questions_are_counted_by_session_until_they_are_forgotten(store: &dyn S
     let now = november();
     let count = async |bot, session, now| store.question(bot, session, now).await.unwrap();
     assert_eq!(count(BOT, other, now).await, 1);
-    let all = join_all((0..5).map(|_| count(BOT, one, now))).await;
+    assert_eq!(count(BOT, one, now).await, 1);
+    let all = join_all((0..4).map(|_| count(BOT, one, now))).await;
     let mut sorted = all.clone();
     sorted.sort_unstable();
-    assert_eq!(sorted, [1, 2, 3, 4, 5]);
+    assert_eq!(sorted, [2, 3, 4, 5]);
     assert_eq!(count(BOT, other, now).await, 2);
     assert_eq!(count(BotId([2; 12]), one, now).await, 1);
     assert_eq!(count(BOT, one, now + SESSION / 2).await, 6);

@@ -254,6 +254,72 @@ async fn a_bot_is_created_read_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn what_a_bot_may_use_is_set_changed_and_shown() {
+    let mut service = running().await;
+    let quota = wire::BotQuota {
+        token_limit: Some(1_000),
+        free_messages: Some(2),
+        ..wire::BotQuota::default()
+    };
+    let bot = service
+        .create(wire::Bot {
+            company_id: "c".into(),
+            quota: Some(quota.clone()),
+            ..named("Guide")
+        })
+        .await
+        .unwrap();
+    assert_eq!((bot.company_id.as_str(), &bot.quota), ("c", &Some(quota)));
+    let get = wire::GetBotRequest { id: bot.id.clone() };
+    let read = service.client.get_bot(get).await.unwrap().into_inner().bot;
+    assert_eq!(read.as_ref(), Some(&bot));
+    assert_eq!(service.list(0, "").await.unwrap().bots, [bot.clone()]);
+
+    let request = wire::UpdateBotRequest {
+        bot: Some(wire::Bot {
+            quota: Some(wire::BotQuota {
+                monthly_limit: Some(5),
+                ..wire::BotQuota::default()
+            }),
+            ..bot.clone()
+        }),
+        update_mask: Some(prost_types::FieldMask {
+            paths: vec!["quota.monthly_limit".into(), "quota.token_limit".into()],
+        }),
+    };
+    let answer = service.client.update_bot(request.clone()).await.unwrap();
+    let quota = answer.into_inner().bot.unwrap().quota.unwrap();
+    assert_eq!((quota.token_limit, quota.monthly_limit), (None, Some(5)));
+    assert_eq!(quota.free_messages, Some(2));
+}
+
+#[tokio::test]
+async fn a_company_cannot_change_what_its_bots_may_use_or_whose_they_are() {
+    let service = running().await;
+    let store = Arc::new(service.store.clone());
+    let importer = Arc::new(Importer::new(store.clone(), None, Config::default()));
+    let inside = ChatbotsService::new(store.clone(), store.clone(), store.clone(), store, importer);
+    for path in ["quota", "quota.free_messages", "company_id"] {
+        let mut request = Request::new(wire::UpdateBotRequest {
+            bot: Some(wire::Bot {
+                id: "0".repeat(24),
+                ..named("Guide")
+            }),
+            update_mask: Some(prost_types::FieldMask {
+                paths: vec!["name".into(), path.into()],
+            }),
+        });
+        request.extensions_mut().insert(Caller {
+            role: Role::User,
+            company: Some("c".into()),
+            ..Caller::default()
+        });
+        let status = inside.update_bot(request).await.unwrap_err();
+        assert_eq!(failure(status).reason(), "admin_required", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn an_id_that_is_taken_is_a_conflict() {
     let mut service = running().await;
     let bot = service.create(named("One")).await.unwrap();

@@ -8,11 +8,12 @@ use std::{
     },
 };
 
+use tokio::sync::watch;
 use troika_chassis::lifecycle::DrainConfig;
 
 use super::*;
 use crate::{
-    model::tests::prompt,
+    prompt::{Prompt, Role},
     quota::{Used, fits},
 };
 
@@ -34,7 +35,7 @@ struct Memory {
     reads: AtomicU32,
     reserves: AtomicU32,
     counts: AtomicU32,
-    settled: AtomicU32,
+    settled: watch::Sender<u32>,
 }
 
 impl Memory {
@@ -50,7 +51,7 @@ impl Memory {
             reads: AtomicU32::new(0),
             reserves: AtomicU32::new(0),
             counts: AtomicU32::new(0),
-            settled: AtomicU32::new(0),
+            settled: watch::Sender::new(0),
         })
     }
 
@@ -80,9 +81,8 @@ impl Memory {
     }
 
     async fn settled(&self, times: u32) {
-        while self.settled.load(Relaxed) < times {
-            tokio::task::yield_now().await;
-        }
+        let mut settled = self.settled.subscribe();
+        settled.wait_for(|settled| *settled >= times).await.unwrap();
     }
 }
 
@@ -131,7 +131,7 @@ impl QuotaStore for Memory {
             used.tokens += settlement.tokens;
             used.this_month += settlement.tokens;
         }
-        self.settled.fetch_add(1, Relaxed);
+        self.settled.send_modify(|settled| *settled += 1);
         Ok(())
     }
 
@@ -142,6 +142,12 @@ impl QuotaStore for Memory {
         let count = questions.entry(session).or_default();
         *count += 1;
         Ok(*count)
+    }
+}
+
+fn prompt(text: &str) -> Prompt {
+    Prompt {
+        messages: vec![(Role::User, text.to_owned())],
     }
 }
 
@@ -199,7 +205,7 @@ async fn a_bot_without_a_quota_costs_no_call_but_one_look_every_few_seconds() {
         drop(quotas.admit(turn(1_000, None)).await.unwrap());
     }
     assert_eq!(store.calls(), [2, 1, 0]);
-    assert_eq!(store.settled.load(Relaxed), 0);
+    assert_eq!(*store.settled.borrow(), 0);
 }
 
 #[tokio::test(start_paused = true)]

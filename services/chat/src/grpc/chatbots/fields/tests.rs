@@ -277,3 +277,68 @@ proptest! {
         let _ = checked_update(&sent, &[path]);
     }
 }
+
+#[test]
+fn what_a_bot_may_use_is_taken_over_and_what_it_used_is_not() {
+    let sent = wire::Bot {
+        company_id: " c ".into(),
+        quota: Some(wire::BotQuota {
+            token_limit: Some(0),
+            used_tokens: 99,
+            monthly_limit: Some(TOKENS),
+            monthly_used: 99,
+            subscription_ends: Some(prost_types::Timestamp {
+                seconds: 1,
+                nanos: 2_999_999,
+            }),
+            free_messages: Some(3),
+            auth_method: " email ".into(),
+        }),
+        ..named("Guide")
+    };
+    let (mut bot, mut terms) = new_bot(&sent, SystemTime::now()).unwrap();
+    let expected = Terms {
+        token_limit: Some(0),
+        monthly_limit: Some(TOKENS),
+        subscription_ends: Some(UNIX_EPOCH + Duration::from_millis(1_002)),
+        free_messages: Some(3),
+        auth_method: Some("email".into()),
+    };
+    assert_eq!((bot.company.as_deref(), &terms), (Some("c"), &expected));
+    let mask = ["company_id", "quota.token_limit", "quota.subscription_ends"].map(String::from);
+    let nothing = named("n");
+    update((&mut bot, &mut terms), &nothing, &mask, SystemTime::now()).unwrap();
+    assert_eq!((bot.company, terms.token_limit), (None, None));
+    assert_eq!(
+        (terms.subscription_ends, terms.free_messages),
+        (None, Some(3))
+    );
+
+    let quota = wire::BotQuota {
+        token_limit: Some(TOKENS + 1),
+        subscription_ends: Some(prost_types::Timestamp {
+            seconds: -1,
+            nanos: 0,
+        }),
+        auth_method: "x".repeat(51),
+        ..wire::BotQuota::default()
+    };
+    let sent = wire::Bot {
+        quota: Some(quota),
+        ..named("n")
+    };
+    let expected = [
+        ("quota.token_limit", "number.range"),
+        ("quota.subscription_ends", "date.range"),
+        ("quota.auth_method", "string.max"),
+    ];
+    assert_eq!(kinds(&new_bot(&sent, UNIX_EPOCH).unwrap_err()), expected);
+    let error = checked_update(
+        &wire::Bot {
+            id: "0".repeat(24),
+            ..named("n")
+        },
+        &["quota.used_tokens".into()],
+    );
+    assert_eq!(kinds(&error.unwrap_err()), [("update_mask", "any.only")]);
+}

@@ -1,0 +1,186 @@
+//! What a bot may use: turns begin while they fit, are settled by what the model counted, and visitors sign in in time.
+
+use serde_json::{Value, json};
+use troika_tests::{
+    listener::{DEMO_BOT, ask, ask_with, only, order, question},
+    provider::{Provider, Reply, Step},
+    sandbox::{Sandbox, Troika},
+    servers,
+};
+
+use crate::sandbox;
+
+/// `troika bots …`, which must succeed.
+fn bots(sandbox: &Sandbox, troika: &Troika, arguments: &[&str]) -> String {
+    let output = sandbox
+        .command(&["bots"])
+        .args(arguments)
+        .args(["--addr", troika.chat()])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {told}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn update(sandbox: &Sandbox, troika: &Troika, arguments: &[&str]) {
+    bots(
+        sandbox,
+        troika,
+        &[&["update", DEMO_BOT][..], arguments].concat(),
+    );
+}
+
+fn used(sandbox: &Sandbox, troika: &Troika) -> u64 {
+    let shown = bots(sandbox, troika, &["show", DEMO_BOT, "--json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(
+        shown["quota"]["usedTokens"], shown["quota"]["monthlyUsed"],
+        "{shown}"
+    );
+    shown["quota"]["usedTokens"].as_u64().unwrap()
+}
+
+/// Waits until so much is used: a turn is settled after its last event.
+fn await_used(sandbox: &Sandbox, troika: &Troika, expected: impl Fn(u64) -> bool) {
+    let begun = std::time::Instant::now();
+    loop {
+        let used = used(sandbox, troika);
+        if expected(used) {
+            return;
+        }
+        assert!(begun.elapsed().as_secs() < 20, "{used} are used");
+    }
+}
+
+/// The status and body of a question that is not taken.
+async fn refused(troika: &Troika) -> (u16, Value) {
+    let refused = ask(troika.gateway(), &question("Why?")).await;
+    (refused.status, refused.body().await)
+}
+
+async fn limits_are_kept(sandbox: Sandbox, provider: Provider) {
+    let troika = sandbox.start();
+    if troika.fact("store").starts_with("mongodb") {
+        bots(
+            &sandbox,
+            &troika,
+            &["create", "--id", DEMO_BOT, "--name", "Shop"],
+        );
+    }
+    update(
+        &sandbox,
+        &troika,
+        &["--company", "c1", "--token-limit", "10000"],
+    );
+    let events = ask(troika.gateway(), &question("Why?")).await.all().await;
+    assert_eq!(only(&events, "complete").data["usage"]["totalTokens"], 9);
+    await_used(&sandbox, &troika, |used| used == 9);
+
+    // The listener leaves in the middle: what was asked and said counts.
+    let mut listening = ask(troika.gateway(), &question("And then?")).await;
+    listening.wait_for("text").await;
+    drop(listening);
+    await_used(&sandbox, &troika, |used| used > 9);
+
+    // More than this can a turn use: it does not begin.
+    update(&sandbox, &troika, &["--monthly-limit", "3000"]);
+    let (status, problem) = refused(&troika).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (403, &json!("quota_exhausted")),
+        "{problem}"
+    );
+    let told = problem["message"].as_str().unwrap();
+    assert!(!told.contains(|c: char| c.is_ascii_digit()), "{told}");
+    update(&sandbox, &troika, &["--clear", "monthly-limit"]);
+    let events = ask(troika.gateway(), &question("Why?")).await.all().await;
+    only(&events, "complete");
+
+    update(&sandbox, &troika, &["--subscription-ends", "2020-01-01"]);
+    let (status, problem) = refused(&troika).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (403, &json!("subscription_ended"))
+    );
+    update(&sandbox, &troika, &["--subscription-ends", "2100-01-01"]);
+    let events = ask(troika.gateway(), &question("Why?")).await.all().await;
+    only(&events, "complete");
+    let shown = bots(&sandbox, &troika, &["show", DEMO_BOT]);
+    for expected in ["c1", "of 10000", "2100-01-01T00:00:00Z"] {
+        assert!(shown.contains(expected), "{shown}");
+    }
+    assert_eq!(provider.asked().len(), 4, "who is refused asks no model");
+}
+
+async fn provider() -> Provider {
+    let first = Step::Token("One".into());
+    Provider::start([
+        Reply::tokens(["One.", " Two."]),
+        Reply::Stream(vec![first, Step::Hang]),
+        Reply::tokens(["One."]),
+        Reply::tokens(["One."]),
+    ])
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_kept_in_the_embedded_store() {
+    let provider = provider().await;
+    limits_are_kept(sandbox().provider(&provider), provider).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_kept_in_mongodb() {
+    let server = servers::mongodb();
+    let provider = provider().await;
+    let uri = format!("mongodb://127.0.0.1:{}/troika", server.port);
+    let sandbox = sandbox().provider(&provider).env("MONGODB_URI", uri);
+    limits_are_kept(sandbox, provider).await;
+}
+
+async fn whole(troika: &Troika, question: &Value) -> (u16, Value) {
+    let response = troika_tests::http()
+        .post(format!("{}/api/chat/query", troika.gateway()))
+        .json(question)
+        .send()
+        .await
+        .unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visitor_signs_in_when_the_free_questions_are_asked() {
+    let sandbox = sandbox();
+    let troika = sandbox.start();
+    update(
+        &sandbox,
+        &troika,
+        &["--free-messages", "2", "--auth-method", "whatsapp"],
+    );
+    let mut question = question("Which port does the gateway listen on?");
+    question["sessionId"] = json!("3d2a7c52-6f0e-4d8e-9a53-0c8d5b0f6a11");
+    for (next, method) in [(false, Value::Null), (true, json!("whatsapp"))] {
+        let (status, answer) = whole(&troika, &question).await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(
+            (&answer["requiresAuthNext"], &answer["auth_method"]),
+            (&json!(next), &method)
+        );
+    }
+    let (status, problem) = whole(&troika, &question).await;
+    assert_eq!((status, &problem["code"]), (403, &json!("NEED_AUTH")));
+    let events = ask(troika.gateway(), &question).await.all().await;
+    assert_eq!(order(&events), ["connected", "error", "close"]);
+    let error = &only(&events, "error").data;
+    assert_eq!(
+        (&error["code"], &error["canRetry"]),
+        (&json!("NEED_AUTH"), &json!(false))
+    );
+
+    let token = sandbox.run(&["token", "--role", "visitor", "--bot", DEMO_BOT]);
+    let bearer = format!("Bearer {}", String::from_utf8_lossy(&token.stdout).trim());
+    let headers = [("authorization", bearer.as_str())];
+    let events = ask_with(troika.gateway(), &question, &headers).await;
+    only(&events.all().await, "complete");
+}
