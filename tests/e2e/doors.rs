@@ -169,6 +169,8 @@ const METHODS: &[(&str, Who)] = &[
     ("troika.metrics.v1.Alerts/Silence", Admin),
     ("troika.metrics.v1.Alerts/LiftSilence", Admin),
     ("troika.metrics.v1.Alerts/TestAlert", Admin),
+    ("troika.audit.v1.Audit/ListEntries", Admin),
+    ("troika.audit.v1.Audit/Verify", Admin),
 ];
 
 /// What somebody shows.
@@ -478,6 +480,7 @@ fn contract() -> BTreeSet<String> {
         proto::tts::v1::FILE_DESCRIPTOR_SET,
         proto::flags::v1::FILE_DESCRIPTOR_SET,
         proto::metrics::v1::FILE_DESCRIPTOR_SET,
+        proto::audit::v1::FILE_DESCRIPTOR_SET,
         proto::flagd::FILE_DESCRIPTOR_SET,
     ];
     let mut methods = BTreeSet::new();
@@ -506,6 +509,7 @@ async fn channels(troika: &Troika) -> BTreeMap<&'static str, Channel> {
         ("troika.flags", troika.flags()),
         ("flagd.", troika.flags()),
         ("troika.metrics", troika.metrics()),
+        ("troika.audit", troika.metrics()),
     ] {
         let channel = Channel::from_shared(address.to_owned()).unwrap();
         channels.insert(package, channel.connect().await.unwrap());

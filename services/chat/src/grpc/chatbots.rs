@@ -20,6 +20,7 @@ use crate::{
     knowledge::{KnowledgeStore, importer::Importer},
     quota::{Quota, QuotaStore, Terms},
     store::StoreError,
+    turn::admission,
 };
 
 mod audited;
@@ -68,6 +69,15 @@ impl ChatbotsService {
             importer,
             audit,
         }
+    }
+
+    /// A bot that the caller may look after: a company its own alone.
+    async fn theirs(&self, id: BotId, caller: &Caller) -> Result<Bot, Error> {
+        let bot = self.bot(id).await?;
+        if caller.role == Role::User && !caller.owns(bot.company.as_deref()) {
+            return Err(admission::for_another_company());
+        }
+        Ok(bot)
     }
 
     async fn bot(&self, id: BotId) -> Result<Bot, Error> {
@@ -154,7 +164,7 @@ impl ChatbotsService {
         if fields::names_admins_fields(&mask) && matches!(caller.role, Role::User | Role::Visitor) {
             return Err(Refusal::AdminRequired.into());
         }
-        let mut bot = self.bot(id).await?;
+        let mut bot = self.theirs(id, caller).await?;
         let mut quota = self.quota(id).await?;
         let before = (
             audited::fields(&bot, &quota.terms, &mask),
@@ -193,17 +203,32 @@ impl ChatbotsService {
         Ok(found.remove(&bot).unwrap_or_default())
     }
 
-    async fn list(&self, request: wire::ListBotsRequest) -> Result<wire::ListBotsResponse, Error> {
+    /// A page of bots; of a company's bots alone where a company asks.
+    async fn list(
+        &self,
+        request: wire::ListBotsRequest,
+        caller: &Caller,
+    ) -> Result<wire::ListBotsResponse, Error> {
         let mut faults = Faults::default();
         let size = faults.count("page_size", request.page_size, PAGE_SIZE);
-        let after = faults.page_token(&request.page_token);
+        let mut after = faults.page_token(&request.page_token);
         faults.none()?;
-        // One more than asked for tells whether there is a further page.
-        let mut bots = self
-            .bots
-            .list(after, size + 1)
-            .await
-            .map_err(store_failure)?;
+        let mut bots = Vec::new();
+        loop {
+            // One more than asked for tells whether there is a further page.
+            let found = self.bots.list(after, size + 1).await;
+            let found = found.map_err(store_failure)?;
+            let last = found.len() <= size;
+            after = found.last().map(|bot| bot.id);
+            bots.extend(
+                found
+                    .into_iter()
+                    .filter(|bot| caller.role != Role::User || caller.owns(bot.company.as_deref())),
+            );
+            if last || bots.len() > size {
+                break;
+            }
+        }
         let further = bots.len() > size;
         bots.truncate(size);
         let last = bots.last().filter(|_| further);
@@ -241,11 +266,11 @@ impl ChatbotsService {
     async fn delete_documents(
         &self,
         request: wire::DeleteKnowledgeRequest,
+        caller: &Caller,
         by: &By,
     ) -> Result<u64, Error> {
-        let bot = self
-            .bot(fields::bot_id("chatbot_id", &request.chatbot_id)?)
-            .await?;
+        let id = fields::bot_id("chatbot_id", &request.chatbot_id)?;
+        let bot = self.theirs(id, caller).await?;
         let file_name = (!request.file_name.is_empty()).then_some(request.file_name.as_str());
         let (target, before) = (bot.id.to_string(), audited::documents(file_name));
         let intent = self
@@ -268,12 +293,16 @@ impl ChatbotsService {
     async fn conversation(
         &self,
         request: wire::ListMessagesRequest,
+        caller: &Caller,
     ) -> Result<Vec<wire::Message>, Error> {
         let mut faults = Faults::default();
         let bot = faults.bot_id("chatbot_id", &request.chatbot_id);
         faults.session_id("session_id", &request.session_id);
         let limit = faults.count("limit", request.limit, MESSAGES);
         let bot = faults.with(bot)?;
+        if caller.role == Role::User {
+            self.theirs(bot, caller).await?;
+        }
         let messages = self
             .messages
             .recent(bot, &request.session_id, limit)
@@ -313,9 +342,9 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::GetBotRequest>,
     ) -> Result<Response<wire::GetBotResponse>, Status> {
-        let bot = self
-            .bot(fields::bot_id("id", &request.into_inner().id)?)
-            .await?;
+        let caller = Caller::from_extensions(request.extensions());
+        let id = fields::bot_id("id", &request.into_inner().id)?;
+        let bot = self.theirs(id, &caller).await?;
         Ok(Response::new(wire::GetBotResponse {
             bot: Some(self.shown(bot).await?),
         }))
@@ -335,7 +364,9 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::ListBotsRequest>,
     ) -> Result<Response<wire::ListBotsResponse>, Status> {
-        Ok(Response::new(self.list(request.into_inner()).await?))
+        let caller = Caller::from_extensions(request.extensions());
+        let listed = self.list(request.into_inner(), &caller).await?;
+        Ok(Response::new(listed))
     }
 
     async fn delete_bot(
@@ -353,10 +384,11 @@ impl Chatbots for ChatbotsService {
         request: Request<Streaming<wire::ImportKnowledgeRequest>>,
     ) -> Result<Response<Self::ImportKnowledgeStream>, Status> {
         let by = By::of(request.extensions());
+        let caller = Caller::from_extensions(request.extensions());
         let mut parts = request.into_inner();
         let header = upload::header(&mut parts, self.importer.upload_silence()).await?;
         let mut upload = fields::upload(&header)?;
-        let bot = self.bot(upload.bot).await?;
+        let bot = self.theirs(upload.bot, &caller).await?;
         if upload.language.is_empty() {
             upload.language = bot.language;
         }
@@ -382,12 +414,9 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::ListKnowledgeRequest>,
     ) -> Result<Response<wire::ListKnowledgeResponse>, Status> {
-        let bot = self
-            .bot(fields::bot_id(
-                "chatbot_id",
-                &request.into_inner().chatbot_id,
-            )?)
-            .await?;
+        let caller = Caller::from_extensions(request.extensions());
+        let id = fields::bot_id("chatbot_id", &request.into_inner().chatbot_id)?;
+        let bot = self.theirs(id, &caller).await?;
         let documents = self
             .knowledge
             .documents(bot.id)
@@ -402,7 +431,9 @@ impl Chatbots for ChatbotsService {
         request: Request<wire::DeleteKnowledgeRequest>,
     ) -> Result<Response<wire::DeleteKnowledgeResponse>, Status> {
         let by = By::of(request.extensions());
-        let chunks_deleted = self.delete_documents(request.into_inner(), &by).await?;
+        let caller = Caller::from_extensions(request.extensions());
+        let request = request.into_inner();
+        let chunks_deleted = self.delete_documents(request, &caller, &by).await?;
         Ok(Response::new(wire::DeleteKnowledgeResponse {
             chunks_deleted,
         }))
@@ -412,7 +443,8 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::ListMessagesRequest>,
     ) -> Result<Response<wire::ListMessagesResponse>, Status> {
-        let messages = self.conversation(request.into_inner()).await?;
+        let caller = Caller::from_extensions(request.extensions());
+        let messages = self.conversation(request.into_inner(), &caller).await?;
         Ok(Response::new(wire::ListMessagesResponse { messages }))
     }
 }

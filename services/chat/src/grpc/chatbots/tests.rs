@@ -298,7 +298,14 @@ async fn a_company_cannot_change_what_its_bots_may_use_or_whose_they_are() {
     let service = running().await;
     let store = Arc::new(service.store.clone());
     let importer = Arc::new(Importer::new(store.clone(), None, Config::default()));
-    let inside = ChatbotsService::new(store.clone(), store.clone(), store.clone(), store, importer);
+    let inside = ChatbotsService::new(
+        store.clone(),
+        store.clone(),
+        store.clone(),
+        store,
+        importer,
+        service.audit.clone(),
+    );
     for path in ["quota", "quota.free_messages", "company_id"] {
         let mut request = Request::new(wire::UpdateBotRequest {
             bot: Some(wire::Bot {
