@@ -15,7 +15,10 @@ use troika_chassis::{
 };
 use url::Url;
 
+pub use self::limits::LimitsConfig;
 use crate::body::BodyLimits;
+
+mod limits;
 
 /// The `[gateway]` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,7 +78,9 @@ pub struct Config {
     /// is let in where a token is asked for.
     #[serde(skip)]
     pub jwt_secret: Secret,
-    /// Addresses and networks that rate limits will exempt: a list, or one string with commas.
+    /// How often clients may ask.
+    pub limits: LimitsConfig,
+    /// Addresses and networks that limits exempt: a list, or one string with commas.
     #[serde(with = "networks")]
     pub rate_limit_ip_whitelist: Vec<IpNet>,
 }
@@ -104,6 +109,7 @@ impl Default for Config {
             flags_deadline: Duration::from_secs(5),
             metrics_deadline: Duration::from_secs(2),
             jwt_secret: Secret::default(),
+            limits: LimitsConfig::default(),
             rate_limit_ip_whitelist: Vec::new(),
         }
     }
@@ -149,6 +155,7 @@ impl Validate for Config {
         check_address(problems, "flags", &self.flags);
         check_address(problems, "metrics", &self.metrics);
         self.channel.validate(&mut problems.at("channel"));
+        self.limits.validate(&mut problems.at("limits"));
         if self.body_limit.as_u64() == 0 {
             problems.push("body_limit", "must be more than nothing, such as 1 MiB");
         }

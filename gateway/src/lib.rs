@@ -16,6 +16,7 @@ mod etag;
 mod events;
 mod flags;
 mod health;
+mod limits;
 mod live;
 mod metrics;
 mod moment;
@@ -58,7 +59,7 @@ use troika_evaluation::follow::Flags;
 use url::Url;
 
 pub use crate::{
-    config::Config,
+    config::{Config, LimitsConfig},
     server::{ServeError, serve},
 };
 
@@ -130,12 +131,13 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
     let introspection =
         troika_chassis::server::introspection(deps.readiness.clone(), deps.drain.clone())
             .map_err(BuildError::Introspection)?;
+    let limits = limits::Limits::new(&config, &deps);
     let health = health::Health {
         readiness: deps.readiness,
         drain: deps.drain,
     };
     Ok(Service {
-        router: routes(chat, speech, operations, health, introspection),
+        router: routes(chat, speech, operations, health, introspection, limits),
         config,
         follower,
     })
@@ -185,6 +187,7 @@ fn routes(
     operations: Router,
     health: health::Health,
     introspection: tonic::service::Routes,
+    limits: limits::Limits,
 ) -> Router {
     let told = middleware::from_fn_with_state(chat.outcomes().clone(), outcome::tell);
     let api = Router::new()
@@ -219,7 +222,8 @@ fn routes(
             "/grpc.reflection.v1alpha.ServerReflection/{method}",
             introspection,
         )
-        .fallback(web::serve);
+        .fallback(web::serve)
+        .layer(middleware::from_fn_with_state(limits, limits::limit));
     around(routes)
 }
 

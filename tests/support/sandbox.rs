@@ -19,10 +19,11 @@ use crate::servers::signal;
 const START: Duration = Duration::from_secs(60);
 
 /// Variables of the surrounding environment that would reach the binary and change it.
-const FOREIGN: [&str; 13] = [
+const FOREIGN: [&str; 14] = [
     "PORT",
     "MONGODB_URI",
     "REDIS_URL",
+    "RATE_LIMIT_IP_WHITELIST",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
     "OPENAI_MODEL",
@@ -54,6 +55,8 @@ impl Sandbox {
             ("TROIKA_METRICS__LISTEN", "127.0.0.1:0"),
             ("TROIKA_ADMIN__LISTEN", "127.0.0.1:0"),
             ("TROIKA_CHAT__MODEL__KNOWLEDGE_PACE", "0s"),
+            // All clients of a test are one address: see `limited`.
+            ("RATE_LIMIT_IP_WHITELIST", "127.0.0.0/8"),
         ];
         Self {
             binary: binary.into(),
@@ -68,6 +71,12 @@ impl Sandbox {
     /// Sets a variable for every process.
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// Clients on this machine are limited like all others.
+    pub fn limited(mut self) -> Self {
+        self.environment.remove("RATE_LIMIT_IP_WHITELIST");
         self
     }
 

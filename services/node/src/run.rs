@@ -178,7 +178,8 @@ impl Process {
         let Listeners { roles, admin } = listeners;
         let runs = |role| roles.iter().any(|(running, _)| *running == role);
         let report = ready::Report::new(&self.config, runs).await;
-        if !self.config.redis.url.is_empty() && (runs(Role::Tts) || runs(Role::Chat)) {
+        let share = [Role::Tts, Role::Chat, Role::Gateway];
+        if !self.config.redis.url.is_empty() && share.into_iter().any(runs) {
             self.redis = Some(Redis::connect(&self.config.redis).map_err(unusable)?);
         }
         let keep = [Role::Metrics, Role::Flags, Role::Chat];
