@@ -17,8 +17,10 @@ use troika_chassis::{
 };
 use url::Url;
 
-pub use self::tls::Tls;
+pub use self::{limits::LimitsConfig, tls::Tls};
 use crate::body::BodyLimits;
+
+mod limits;
 
 /// The `[gateway]` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,7 +84,9 @@ pub struct Config {
     /// How long the metrics role may take for a call.
     #[serde(with = "humantime_serde")]
     pub metrics_deadline: Duration,
-    /// Addresses and networks that rate limits will exempt: a list, or one string with commas.
+    /// How often clients may ask.
+    pub limits: LimitsConfig,
+    /// Addresses and networks that limits exempt: a list, or one string with commas.
     #[serde(with = "networks")]
     pub rate_limit_ip_whitelist: Vec<IpNet>,
 }
@@ -113,6 +117,7 @@ impl Default for Config {
             speech_deadline: Duration::from_secs(30),
             flags_deadline: Duration::from_secs(5),
             metrics_deadline: Duration::from_secs(2),
+            limits: LimitsConfig::default(),
             rate_limit_ip_whitelist: Vec::new(),
         }
     }
@@ -158,6 +163,7 @@ impl Validate for Config {
         check_address(problems, "flags", &self.flags);
         check_address(problems, "metrics", &self.metrics);
         self.channel.validate(&mut problems.at("channel"));
+        self.limits.validate(&mut problems.at("limits"));
         if self.body_limit.as_u64() == 0 {
             problems.push("body_limit", "must be more than nothing, such as 1 MiB");
         }

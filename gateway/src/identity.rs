@@ -143,8 +143,7 @@ fn foreign_origin(headers: &HeaderMap) -> Option<String> {
     Some(origin.chars().take(LONGEST_ORIGIN).collect())
 }
 
-/// Finds out who asks, before anything else is looked at. Who shows something that is not good is turned away, whatever
-/// they ask for: they believe to be somebody.
+/// Finds out who asks, before anything else is looked at.
 pub(crate) async fn identify(State(edge): State<Edge>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let (caller, signed_in) = if parts.method == Method::OPTIONS {
@@ -152,7 +151,10 @@ pub(crate) async fn identify(State(edge): State<Edge>, request: Request, next: N
     } else {
         match edge.who(&parts).await {
             Ok(found) => found,
-            Err(turned_away) => return turned_away.into_response(),
+            Err(turned_away) => {
+                parts.extensions.insert(turned_away);
+                Default::default()
+            }
         }
     };
     let extensions = &mut parts.extensions;
@@ -164,6 +166,14 @@ pub(crate) async fn identify(State(edge): State<Edge>, request: Request, next: N
         extensions.insert(signed_in);
     }
     next.run(Request::from_parts(parts, body)).await
+}
+
+/// Turns away who showed something that is not good, whatever they ask for: they believe to be somebody.
+pub(crate) async fn turn_away(request: Request, next: Next) -> Response {
+    match request.extensions().get::<TurnedAway>() {
+        Some(turned_away) => turned_away.into_response(),
+        None => next.run(request).await,
+    }
 }
 
 /// Why somebody is not let in.

@@ -18,6 +18,7 @@ mod events;
 mod flags;
 mod health;
 mod identity;
+mod limits;
 mod live;
 mod metrics;
 mod moment;
@@ -63,7 +64,7 @@ use url::Url;
 
 use crate::identity::Edge;
 pub use crate::{
-    config::{Config, Tls},
+    config::{Config, LimitsConfig, Tls},
     server::{ServeError, serve},
 };
 
@@ -147,12 +148,21 @@ pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, 
     let introspection =
         troika_chassis::server::introspection(deps.readiness.clone(), deps.drain.clone())
             .map_err(BuildError::Introspection)?;
+    let limits = limits::Limits::new(&config, &deps);
     let health = health::Health {
         readiness: deps.readiness,
         drain: deps.drain,
     };
     Ok(Service {
-        router: routes(chat, speech, operations, edge, health, introspection),
+        router: routes(
+            chat,
+            speech,
+            operations,
+            edge,
+            health,
+            introspection,
+            limits,
+        ),
         config,
         doors: entrances,
         follower,
@@ -203,6 +213,7 @@ fn routes(
     edge: Edge,
     health: health::Health,
     introspection: tonic::service::Routes,
+    limits: limits::Limits,
 ) -> Router {
     let told = middleware::from_fn_with_state(chat.outcomes().clone(), outcome::tell);
     let api = Router::new()
@@ -237,9 +248,12 @@ fn routes(
             "/grpc.reflection.v1alpha.ServerReflection/{method}",
             introspection,
         )
-        .fallback(web::serve);
-    let known = middleware::from_fn_with_state(edge, identity::identify);
-    around(routes.layer(known))
+        .fallback(web::serve)
+        // Who shows something bad is turned away after it has counted among the requests of its address.
+        .layer(middleware::from_fn(identity::turn_away))
+        .layer(middleware::from_fn_with_state(limits, limits::limit))
+        .layer(middleware::from_fn_with_state(edge, identity::identify));
+    around(routes)
 }
 
 /// What every request passes, the outermost first: its id is known to the problem that is written,

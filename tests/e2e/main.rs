@@ -20,6 +20,7 @@ mod edge;
 mod exposition;
 mod flags;
 mod leaving;
+mod limits;
 mod metrics;
 mod monitoring;
 mod openfeature;

@@ -19,10 +19,11 @@ use crate::servers::signal;
 const START: Duration = Duration::from_secs(60);
 
 /// Variables of the surrounding environment that would reach the binary and change it.
-const FOREIGN: [&str; 16] = [
+const FOREIGN: [&str; 17] = [
     "PORT",
     "MONGODB_URI",
     "REDIS_URL",
+    "RATE_LIMIT_IP_WHITELIST",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
     "OPENAI_MODEL",
@@ -72,6 +73,8 @@ impl Sandbox {
             ("TROIKA_CHAT__MODEL__KNOWLEDGE_PACE", "0s"),
             ("JWT_SECRET", SECRET),
             ("SESSION_SECRET", SECRET),
+            // All clients of a test are one address: see `limited`.
+            ("RATE_LIMIT_IP_WHITELIST", "127.0.0.0/8"),
         ];
         Self {
             binary: binary.into(),
@@ -92,6 +95,12 @@ impl Sandbox {
     /// Leaves a variable out that a sandbox sets.
     pub fn without(mut self, name: &str) -> Self {
         self.environment.remove(name);
+        self
+    }
+
+    /// Clients on this machine are limited like all others.
+    pub fn limited(mut self) -> Self {
+        self.environment.remove("RATE_LIMIT_IP_WHITELIST");
         self
     }
 

@@ -129,8 +129,8 @@ impl Limiter {
         self.change(charges, &[]).await
     }
 
-    /// Takes other charges in place of those that were taken before. When there is no room for them nothing changes, and
-    /// the former ones stay. The verdict counts the former ones first.
+    /// Takes other charges in place of those that were taken before: all of them or none. The former ones are given back
+    /// in any case, and come first in the verdict.
     pub async fn exchange(&self, back: &[Charge], charges: &[Charge]) -> Verdict {
         self.change(back, charges).await
     }

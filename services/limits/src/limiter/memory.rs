@@ -116,7 +116,8 @@ impl Memory {
         }
     }
 
-    /// Takes every change or none, without Redis: which one there was no room for, and how far each key is ahead.
+    /// Takes every change or none, without Redis; what is given back is given back in any case. Which one there was no
+    /// room for, and how far each key is ahead.
     pub(super) fn take(
         &self,
         cells: &[Arc<Cell>],
@@ -147,10 +148,15 @@ impl Memory {
             for (cell, full) in cells.iter().zip(undo).rev() {
                 locked(&cell.0).full = full;
             }
-        } else {
-            for cell in cells {
-                locked(&cell.0).alone += 1;
+            let back = cells.iter().zip(changes).filter(|(_, it)| it.cost < 0);
+            for (cell, change) in back {
+                let mut state = locked(&cell.0);
+                let ahead = state.full.saturating_sub(now);
+                state.full = now + change.rate.take(ahead, change.cost).unwrap_or(ahead);
             }
+        }
+        for cell in cells {
+            locked(&cell.0).alone += 1;
         }
         let ahead = cells
             .iter()
