@@ -80,6 +80,8 @@ impl Processes {
         let mut gateway = spawn(
             troika("gateway")
                 .env("PORT", "0")
+                // All listeners come from this machine, as they would from a proxy.
+                .env("RATE_LIMIT_IP_WHITELIST", "127.0.0.1")
                 .env("TROIKA_GATEWAY__CHAT", &chat_url),
         );
         let gateway_url = address(&first_line(&mut gateway), "gateway");
