@@ -17,10 +17,15 @@ use troika_chassis::{
 };
 use url::Url;
 
-pub use self::{limits::LimitsConfig, tls::Tls};
+pub use self::{
+    limits::LimitsConfig,
+    proxies::{ForwardedBy, Proxies},
+    tls::Tls,
+};
 use crate::body::BodyLimits;
 
 mod limits;
+mod proxies;
 
 /// The `[gateway]` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,6 +91,8 @@ pub struct Config {
     pub metrics_deadline: Duration,
     /// How often clients may ask.
     pub limits: LimitsConfig,
+    /// Proxies before the gateway.
+    pub proxies: Proxies,
     /// Addresses and networks that limits exempt: a list, or one string with commas.
     #[serde(with = "networks")]
     pub rate_limit_ip_whitelist: Vec<IpNet>,
@@ -118,6 +125,7 @@ impl Default for Config {
             flags_deadline: Duration::from_secs(5),
             metrics_deadline: Duration::from_secs(2),
             limits: LimitsConfig::default(),
+            proxies: Proxies::default(),
             rate_limit_ip_whitelist: Vec::new(),
         }
     }

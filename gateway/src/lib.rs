@@ -5,6 +5,7 @@
 //! [`build`] makes a [`Service`] of a [`Config`]; [`serve`] serves it on a listener until the
 //! process drains.
 
+mod address;
 mod admin;
 mod answer;
 mod auth;
@@ -36,6 +37,8 @@ mod speech;
 mod sse;
 mod stream;
 mod web;
+
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -153,16 +156,13 @@ pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, 
         readiness: deps.readiness,
         drain: deps.drain,
     };
+    let front = Front {
+        proxies: Arc::new(config.proxies.clone()),
+        edge,
+        limits,
+    };
     Ok(Service {
-        router: routes(
-            chat,
-            speech,
-            operations,
-            edge,
-            health,
-            introspection,
-            limits,
-        ),
+        router: routes(chat, speech, operations, health, introspection, front),
         config,
         doors: entrances,
         follower,
@@ -206,14 +206,20 @@ fn unusable(role: &'static str, address: &Url, problem: &InvalidUri) -> BuildErr
     }
 }
 
+/// What every request passes first: where it comes from, who asks, how often.
+struct Front {
+    proxies: Arc<config::Proxies>,
+    edge: Edge,
+    limits: limits::Limits,
+}
+
 fn routes(
     chat: chat::Chat,
     speech: speech::Speech,
     operations: Router,
-    edge: Edge,
     health: health::Health,
     introspection: tonic::service::Routes,
-    limits: limits::Limits,
+    front: Front,
 ) -> Router {
     let told = middleware::from_fn_with_state(chat.outcomes().clone(), outcome::tell);
     let api = Router::new()
@@ -251,8 +257,15 @@ fn routes(
         .fallback(web::serve)
         // Who shows something bad is turned away after it has counted among the requests of its address.
         .layer(middleware::from_fn(identity::turn_away))
-        .layer(middleware::from_fn_with_state(limits, limits::limit))
-        .layer(middleware::from_fn_with_state(edge, identity::identify));
+        .layer(middleware::from_fn_with_state(front.limits, limits::limit))
+        .layer(middleware::from_fn_with_state(
+            front.edge,
+            identity::identify,
+        ))
+        .layer(middleware::from_fn_with_state(
+            front.proxies,
+            address::locate,
+        ));
     around(routes)
 }
 

@@ -3,7 +3,7 @@
 //! not know how anything is answered.
 
 use std::{
-    net::SocketAddr,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,7 +12,8 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    Extension,
+    extract::{Request, State},
     middleware::Next,
     response::Response,
 };
@@ -27,7 +28,7 @@ use troika_evaluation::{built_in::METRICS, context::Visitor, follow::Flags};
 use troika_proto::metrics::v1::{FailureKind, Outcome, TurnOutcome};
 use troika_reporting::{Need, Needs, Reporter, Situation};
 
-use crate::{config::Config, problem::Problem};
+use crate::{address::ClientAddress, config::Config, problem::Problem};
 
 /// Codes of problems that mean that chat was not reached, or was lost.
 const LOST: [&str; 3] = ["unavailable", "upstream_lost", "deadline_exceeded"];
@@ -79,7 +80,7 @@ impl Outcomes {
     }
 
     /// A listener whose stream begins.
-    pub(crate) fn listening(&self, context: &RequestContext, client: SocketAddr) -> Listening {
+    pub(crate) fn listening(&self, context: &RequestContext, client: IpAddr) -> Listening {
         self.streams.fetch_add(1, Ordering::Relaxed);
         Listening {
             outcomes: self.clone(),
@@ -88,8 +89,8 @@ impl Outcomes {
         }
     }
 
-    fn tell(&self, client: SocketAddr, outcome: TurnOutcome) {
-        let address = client.ip().to_canonical().to_string();
+    fn tell(&self, client: IpAddr, outcome: TurnOutcome) {
+        let address = client.to_string();
         let visitor = Visitor {
             ip: Some(&address),
             ..Visitor::default()
@@ -109,7 +110,7 @@ impl Outcomes {
 pub(crate) struct Listening {
     outcomes: Outcomes,
     arrived: SystemTime,
-    client: SocketAddr,
+    client: IpAddr,
 }
 
 impl Listening {
@@ -133,7 +134,7 @@ impl Drop for Listening {
 /// Looks at the answer to a question: a problem that only the edge knows of is told.
 pub(crate) async fn tell(
     State(outcomes): State<Outcomes>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Extension(ClientAddress(client)): Extension<ClientAddress>,
     request: Request,
     next: Next,
 ) -> Response {

@@ -123,7 +123,9 @@ impl Doors {
             ),
             refused: refused.get_or_create(&[("reason", "address")]).clone(),
         };
-        let exempt = config.rate_limit_ip_whitelist.clone();
+        // A proxy makes all connections of its clients.
+        let mut exempt = config.rate_limit_ip_whitelist.clone();
+        exempt.extend(&config.proxies.trusted);
         Ok(Self {
             tls,
             redirect,

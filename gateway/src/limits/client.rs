@@ -1,18 +1,15 @@
 //! Whose request it is, as far as addresses tell.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use axum::extract::ConnectInfo;
 use http::Extensions;
 
-/// The address that a request came from; an IPv4 address mapped into IPv6 is an IPv4 address. Requests without one are
-/// counted together.
+use crate::address::ClientAddress;
+
+/// The address that a request came from. Requests without one are counted together.
 pub(super) fn address(extensions: &Extensions) -> IpAddr {
-    // The one place to swap once proxies are believed: `ClientAddress` of crate::address.
-    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
-    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| {
-        peer.ip().to_canonical()
-    })
+    let client = extensions.get::<ClientAddress>();
+    client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.0)
 }
 
 /// What is counted for an address: of IPv6 the network of 64 bits, which is what one client has.

@@ -3,9 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use axum::{
-    Router,
-    extract::ConnectInfo,
-    middleware,
+    Router, middleware,
     routing::{any, get},
 };
 use http::HeaderMap;
@@ -18,6 +16,7 @@ use troika_chassis::{
 use troika_identity::Role;
 
 use super::*;
+use crate::address::ClientAddress;
 use crate::problem;
 
 const STREAM: &str = "/api/chat/query/stream";
@@ -78,7 +77,9 @@ impl House {
             .body(Body::empty())
             .unwrap();
         let peer = SocketAddr::new(asked.from.parse().unwrap(), 4000);
-        request.extensions_mut().insert(ConnectInfo(peer));
+        request
+            .extensions_mut()
+            .insert(ClientAddress(peer.ip().to_canonical()));
         if !asked.subject.is_empty() {
             request.extensions_mut().insert(Caller {
                 role: Role::Visitor,

@@ -89,7 +89,11 @@ impl Files {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if fs::metadata(path)?.len() > LARGEST {
+    let about = fs::metadata(path)?;
+    if !about.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    if about.len() > LARGEST {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     fs::read(path)

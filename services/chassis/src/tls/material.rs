@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use rustls::{
-    ServerConfig, crypto::ring::Ticketer, pki_types::CertificateDer, server::WebPkiClientVerifier,
+    ServerConfig,
+    crypto::ring::Ticketer,
+    pki_types::CertificateDer,
+    server::{NoServerSessionStorage, WebPkiClientVerifier},
 };
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
@@ -52,7 +55,9 @@ fn server(
     let builder = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|problem| view.wrong("cert", problem.to_string()))?;
-    let builder = match view.authorities("client_ca")? {
+    let asks = view.authorities("client_ca")?;
+    let mutual = asks.is_some();
+    let builder = match asks {
         None => builder.with_no_client_auth(),
         Some(authorities) => {
             let verifier =
@@ -69,9 +74,15 @@ fn server(
             view.wrong("cert", problem)
         })?;
     config.alpn_protocols = protocols.to_vec();
-    // Who comes again is spared half of the handshake, without anything being remembered here. New files come with new
-    // keys for this, so that nobody gets past a changed `client_ca`.
-    config.ticketer = Ticketer::new().map_err(|problem| view.wrong("key", problem.to_string()))?;
+    if mutual {
+        // Each connection is looked at anew: a certificate that ended meanwhile must not come in by an old ticket.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    } else {
+        // Who comes again is spared half of the handshake, without anything being remembered here.
+        config.ticketer =
+            Ticketer::new().map_err(|problem| view.wrong("key", problem.to_string()))?;
+    }
     Ok(Some(config))
 }
 
