@@ -18,12 +18,14 @@ use troika_chassis::{
 use url::Url;
 
 pub use self::{
+    cors::Cors,
     limits::LimitsConfig,
     proxies::{ForwardedBy, Proxies},
     tls::Tls,
 };
 use crate::body::BodyLimits;
 
+mod cors;
 mod limits;
 mod proxies;
 
@@ -93,6 +95,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Proxies before the gateway.
     pub proxies: Proxies,
+    /// Pages of other hosts.
+    pub cors: Cors,
     /// Addresses and networks that limits exempt: a list, or one string with commas.
     #[serde(with = "networks")]
     pub rate_limit_ip_whitelist: Vec<IpNet>,
@@ -126,6 +130,7 @@ impl Default for Config {
             metrics_deadline: Duration::from_secs(2),
             limits: LimitsConfig::default(),
             proxies: Proxies::default(),
+            cors: Cors::default(),
             rate_limit_ip_whitelist: Vec::new(),
         }
     }
@@ -171,6 +176,7 @@ impl Validate for Config {
         check_address(problems, "flags", &self.flags);
         check_address(problems, "metrics", &self.metrics);
         self.channel.validate(&mut problems.at("channel"));
+        self.cors.validate(&mut problems.at("cors"));
         self.limits.validate(&mut problems.at("limits"));
         if self.body_limit.as_u64() == 0 {
             problems.push("body_limit", "must be more than nothing, such as 1 MiB");

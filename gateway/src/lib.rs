@@ -10,13 +10,16 @@ mod admin;
 mod answer;
 mod auth;
 mod body;
+mod bots;
 mod call;
 mod chat;
 mod config;
+mod cors;
 mod data_url;
 mod etag;
 mod events;
 mod flags;
+mod headers;
 mod health;
 mod identity;
 mod limits;
@@ -47,11 +50,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use http::{
-    HeaderValue, Uri,
-    header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
-    uri::InvalidUri,
-};
+use http::{HeaderValue, Uri, header::CACHE_CONTROL, uri::InvalidUri};
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
@@ -67,7 +66,7 @@ use url::Url;
 
 use crate::identity::Edge;
 pub use crate::{
-    config::{Config, LimitsConfig, Tls},
+    config::{Config, Cors, ForwardedBy, LimitsConfig, Proxies, Tls},
     server::{ServeError, serve},
 };
 
@@ -143,6 +142,7 @@ pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, 
         .merge(auth::routes(edge.clone()))
         .merge(sign_in::routes(edge.clone(), config.body_limits()));
     let condition = deps.readiness.condition("chat");
+    let bots = bots::Bots::new(channel.clone(), config.cors.frame_anywhere);
     let follower = AbortOnDropHandle::new(tokio::spawn(troika_chassis::health::follow(
         channel,
         CHAT_STREAM,
@@ -158,6 +158,8 @@ pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, 
     };
     let front = Front {
         proxies: Arc::new(config.proxies.clone()),
+        cors: Arc::new(config.cors.clone()),
+        bots,
         edge,
         limits,
     };
@@ -208,7 +210,9 @@ fn unusable(role: &'static str, address: &Url, problem: &InvalidUri) -> BuildErr
 
 /// What every request passes first: where it comes from, who asks, how often.
 struct Front {
-    proxies: Arc<config::Proxies>,
+    proxies: Arc<Proxies>,
+    cors: Arc<Cors>,
+    bots: bots::Bots,
     edge: Edge,
     limits: limits::Limits,
 }
@@ -254,6 +258,7 @@ fn routes(
             "/grpc.reflection.v1alpha.ServerReflection/{method}",
             introspection,
         )
+        .route("/", get(web::chat_page).with_state(front.bots))
         .fallback(web::serve)
         // Who shows something bad is turned away after it has counted among the requests of its address.
         .layer(middleware::from_fn(identity::turn_away))
@@ -262,6 +267,7 @@ fn routes(
             front.edge,
             identity::identify,
         ))
+        .layer(middleware::from_fn_with_state(front.cors, cors::cors))
         .layer(middleware::from_fn_with_state(
             front.proxies,
             address::locate,
@@ -276,10 +282,7 @@ fn around(routes: Router) -> Router {
         ServiceBuilder::new()
             .layer(RequestLayer::with_route(matched_path))
             .layer(HttpLayer::with_route(matched_path))
-            .layer(SetResponseHeaderLayer::overriding(
-                X_CONTENT_TYPE_OPTIONS,
-                HeaderValue::from_static("nosniff"),
-            ))
+            .layer(middleware::from_fn(headers::secure))
             .layer(middleware::from_fn(problem::render))
             .layer(CatchPanicLayer::custom(panicked)),
     )
