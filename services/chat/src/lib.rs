@@ -201,7 +201,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     Ok(GrpcService {
         routes,
         service_names: vec![CHAT_STREAM, CHATBOTS],
-        descriptors: &[FILE_DESCRIPTOR_SET],
+        descriptors: vec![FILE_DESCRIPTOR_SET],
     })
 }
 

@@ -97,6 +97,6 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     Ok(GrpcService {
         routes: Routes::new(server).add_service(AlertsServer::new(AlertsService { alerts })),
         service_names: vec![METRICS, ALERTS],
-        descriptors: &[FILE_DESCRIPTOR_SET],
+        descriptors: vec![FILE_DESCRIPTOR_SET],
     })
 }
