@@ -106,7 +106,20 @@ pub struct GrpcService {
     /// Their full names, such as `troika.chat.v1.ChatStream`, for the health service.
     pub service_names: Vec<&'static str>,
     /// Their encoded `FileDescriptorSet`s, for reflection.
-    pub descriptors: &'static [&'static [u8]],
+    pub descriptors: Vec<&'static [u8]>,
+}
+
+impl GrpcService {
+    /// Both behind one address.
+    #[must_use]
+    pub fn join(mut self, other: Self) -> Self {
+        // Each answers what nobody serves in the same way; one of the two does.
+        let others = other.routes.into_axum_router().reset_fallback();
+        self.routes = self.routes.into_axum_router().merge(others).into();
+        self.service_names.extend(other.service_names);
+        self.descriptors.extend(other.descriptors);
+        self
+    }
 }
 
 /// Why serving could not begin or broke off.
@@ -136,7 +149,7 @@ pub async fn serve_grpc(
     readiness: Readiness,
     drain: Drain,
 ) -> Result<(), ServeError> {
-    let known = KnownMethods::of(service.descriptors);
+    let known = KnownMethods::of(&service.descriptors);
     let routes = routes(service, readiness, drain.clone())?;
     let incoming = TcpIncoming::from(listener)
         .with_nodelay(Some(true))

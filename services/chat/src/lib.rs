@@ -222,7 +222,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     Ok(GrpcService {
         routes,
         service_names: vec![CHAT_STREAM, CHATBOTS, AUDIT],
-        descriptors: &[FILE_DESCRIPTOR_SET, AUDIT_DESCRIPTOR_SET],
+        descriptors: vec![FILE_DESCRIPTOR_SET, AUDIT_DESCRIPTOR_SET],
     })
 }
 

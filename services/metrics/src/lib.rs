@@ -121,6 +121,6 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
             .add_service(AlertsServer::new(alerts))
             .add_service(troika_audit::server(audit)),
         service_names: vec![METRICS, ALERTS, AUDIT],
-        descriptors: &[FILE_DESCRIPTOR_SET, AUDIT_DESCRIPTOR_SET],
+        descriptors: vec![FILE_DESCRIPTOR_SET, AUDIT_DESCRIPTOR_SET],
     })
 }
