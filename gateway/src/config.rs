@@ -33,7 +33,7 @@ mod proxies;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// Where to listen. Only loopback addresses for now, see [`Config::validate`].
+    /// Where to listen; 0.0.0.0 or :: for every address of the machine.
     pub host: IpAddr,
     /// The port; 0 takes a free one.
     pub port: u16,
@@ -158,19 +158,8 @@ impl Config {
 }
 
 impl Validate for Config {
-    /// Reports every value that cannot work. A host that other machines can reach is refused: this
-    /// gateway has neither authentication nor rate limits yet.
+    /// Reports every value that cannot work.
     fn validate(&self, problems: &mut Problems) {
-        if !self.host.is_loopback() {
-            problems.push(
-                "host",
-                format!(
-                    "{} can be reached by other machines, and the gateway has no authentication and no rate limits yet; \
-                     use 127.0.0.1 or ::1 and put a proxy that has them in front",
-                    self.host
-                ),
-            );
-        }
         check_address(problems, "chat", &self.chat);
         check_address(problems, "tts", &self.tts);
         check_address(problems, "flags", &self.flags);
