@@ -57,20 +57,21 @@ impl House {
 
     /// So many clients at once, spread over the gateways: how many were let through.
     async fn crowd(&self, clients: usize) -> usize {
-        let asked = (0..clients).map(|client| call(&self.gateways[client % 3]));
-        let statuses = join_all(asked).await;
+        let http = troika_tests::http();
+        // A call that the gateway answers by itself.
+        let asked = (0..clients).map(|client| {
+            let gateway = self.gateways[client % 3].gateway();
+            http.get(format!("{gateway}/api/metrics/feature-flags"))
+                .send()
+        });
+        let answers = join_all(asked).await.into_iter();
+        let statuses: Vec<u16> = answers.map(|it| it.unwrap().status().as_u16()).collect();
         assert!(
             statuses.iter().all(|status| [200, 429].contains(status)),
             "{statuses:?}"
         );
         statuses.iter().filter(|status| **status == 200).count()
     }
-}
-
-/// A call that the gateway answers by itself.
-async fn call(gateway: &Troika) -> u16 {
-    let url = format!("{}/api/metrics/feature-flags", gateway.gateway());
-    troika_tests::get(url).await.unwrap().status().as_u16()
 }
 
 /// On a machine that has much to do Redis is not given up.
@@ -165,9 +166,8 @@ async fn a_redis_that_dies_and_returns_empty_costs_nobody_an_answer_and_lets_thr
 
     house.redis.kill();
     let meanwhile = house.crowd(CLIENTS).await;
-    // Each gateway knows of what it was told, and of no more than was taken.
-    let most = 3 * limit as usize;
-    assert!(meanwhile <= most, "{meanwhile}");
+    // Each gateway knows at least of what it let through itself, and at most of all that was.
+    assert!(meanwhile <= 3 * limit as usize - before, "{meanwhile}");
     assert!(meanwhile >= 3 * (limit as usize - before), "{meanwhile}");
     assert_eq!(
         house.crowd(CLIENTS).await,
@@ -185,7 +185,6 @@ async fn a_redis_that_dies_and_returns_empty_costs_nobody_an_answer_and_lets_thr
     .await;
     after += house.crowd(CLIENTS).await;
     assert_eq!(after, 0, "nobody forgot what was used up");
-    assert!(before + meanwhile + after <= (1 + 3) * limit as usize);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,8 +83,8 @@ impl Verdict {
 /// processes that is at most `n` times the policy more than the policy, and rates go on coming back in each of them for as
 /// long as the outage lasts.
 ///
-/// Up to [`REMEMBERED`](memory::REMEMBERED) keys are remembered, those that are asked for most; a key that is forgotten
-/// starts anew in an outage, and without Redis at all.
+/// A hundred thousand keys are remembered, those that are asked for most; a key that is forgotten starts anew in an
+/// outage, and where there is no Redis at all.
 #[derive(Clone)]
 pub struct Limiter {
     shared: Arc<Shared>,
@@ -139,7 +139,7 @@ impl Limiter {
     /// dropped.
     ///
     /// A process that dies leaves its slots taken for up to a minute. While Redis is away each process counts its own
-    /// streams: at most so many of them in each.
+    /// streams: at most so many of them in each. They count for all within 20 s after it is back.
     ///
     /// # Errors
     /// When there are so many already.

@@ -155,7 +155,8 @@ impl Memory {
                 state.full = now + change.rate.take(ahead, change.cost).unwrap_or(ahead);
             }
         }
-        for cell in cells {
+        let taken = cells.iter().zip(changes).filter(|(_, it)| it.cost > 0);
+        for (cell, _) in taken.take_while(|_| refused.is_none()) {
             locked(&cell.0).alone += 1;
         }
         let ahead = cells

@@ -10,6 +10,8 @@ use troika_tests::{servers, until};
 use super::*;
 use crate::testing::{LONG, back, given_up, hasty, patient, to};
 
+mod same;
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn charge(what: &str, limit: u32) -> Charge {
