@@ -16,6 +16,9 @@ use crate::setup::{
     header, json as json_of, request,
 };
 
+/// Puts a log where the gateway looks for it.
+type Place = fn(&mut Config, url::Url);
+
 fn entry(number: u64) -> Entry {
     Entry {
         number,
@@ -74,12 +77,14 @@ async fn entries_are_told_as_their_log_tells_them() {
             action: "bot.update".to_owned(),
         }]
     );
-    assert!(log.metadata().contains_key("x-request-id"));
+    for along in ["x-request-id", "troika-caller-bin"] {
+        assert!(log.metadata().contains_key(along), "{along}");
+    }
 }
 
 #[tokio::test]
 async fn each_log_is_asked_for_at_its_place() {
-    let places: [(&str, fn(&mut Config, url::Url)); 3] = [
+    let places: [(&str, Place); 3] = [
         ("chat", |config, address| config.chat = address),
         ("metrics", |config, address| config.metrics = address),
         ("accounts", |config, address| config.flags = address),

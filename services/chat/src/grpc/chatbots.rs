@@ -97,13 +97,17 @@ impl ChatbotsService {
         // The shape of the request is told before anything is read.
         let id = fields::checked_update(&sent, &mask)?;
         let mut bot = self.bot(id).await?;
-        let before = audited::fields(&bot, &mask);
+        let before = audited::named(&audited::bot(&bot), &mask);
         fields::update(&mut bot, &sent, &mask, now())?;
         let intent = self
             .audit
             .intend(by.change("bot.update", &id.to_string()), Some(&before))?;
         match self.bots.update(&bot).await {
-            Ok(()) => intent.done(Some(&audited::fields(&bot, &mask))).await,
+            Ok(()) => {
+                intent
+                    .done(Some(&audited::named(&audited::bot(&bot), &mask)))
+                    .await
+            }
             Err(StoreError::NotFound) => {
                 intent.not_done();
                 return Err(failures::no_bot());

@@ -25,12 +25,11 @@ pub(super) fn bot(bot: &Bot) -> Value {
     fields
 }
 
-/// The fields that a mask names, such as `persona` and `limits.turn`.
-pub(super) fn fields(bot: &Bot, mask: &[String]) -> Value {
-    let all = self::bot(bot);
+/// The fields that a mask names, such as `persona` and `limits.turn`, of a bot as it is told.
+pub(super) fn named(told: &Value, mask: &[String]) -> Value {
     let named = mask.iter().map(|path| {
         let pointer = format!("/{}", path.replace('.', "/"));
-        let value = all.pointer(&pointer).cloned().unwrap_or_default();
+        let value = told.pointer(&pointer).cloned().unwrap_or_default();
         (path.clone(), value)
     });
     Value::Object(named.collect::<Map<_, _>>())

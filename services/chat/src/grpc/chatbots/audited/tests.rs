@@ -40,11 +40,11 @@ fn a_bot_is_told_by_what_people_can_change() {
 #[test]
 fn a_mask_names_what_is_told() {
     let mask = ["name", "limits.turn", "booking_url"].map(String::from);
-    let told = fields(&guide(), &mask);
+    let told = named(&bot(&guide()), &mask);
     assert_eq!(
         told,
         json!({ "name": "Guide", "limits.turn": 1.5, "booking_url": null })
     );
-    let whole = fields(&guide(), &["limits".to_owned()]);
+    let whole = named(&bot(&guide()), &["limits".to_owned()]);
     assert_eq!(whole["limits"]["turn"], 1.5);
 }
