@@ -10,6 +10,7 @@
 )]
 
 mod acknowledged;
+mod audit;
 mod between_roles;
 mod command_line;
 mod crowd;
