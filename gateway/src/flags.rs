@@ -117,7 +117,8 @@ fn answer(status: StatusCode, flag: Flag) -> Response {
 }
 
 /// A flag as the role sent it.
-fn read(sent: Option<WireFlag>) -> Result<Flag, Problem> {
+/// A flag as JSON tells it.
+pub(crate) fn read(sent: Option<WireFlag>) -> Result<Flag, Problem> {
     sent.and_then(|sent| wire::flag(sent).ok()).ok_or_else(|| {
         tracing::error!("the flags role sent a flag that cannot be read");
         Problem::internal()

@@ -8,6 +8,7 @@
 mod address;
 mod admin;
 mod answer;
+mod audit;
 mod auth;
 mod body;
 mod bots;
@@ -138,7 +139,14 @@ pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, 
     );
     let edge = Edge::new(doors, flags_channel.clone(), &config);
     let figures = channel_to("metrics", &config.metrics, &config)?;
+    let audit = audit::Audit::new(
+        channel.clone(),
+        figures.clone(),
+        flags_channel.clone(),
+        &config,
+    );
     let operations = operations(flags_channel, known, (figures, sessions), &config, &deps)
+        .merge(audit.routes())
         .merge(auth::routes(edge.clone()))
         .merge(sign_in::routes(edge.clone(), config.body_limits()));
     let condition = deps.readiness.condition("chat");

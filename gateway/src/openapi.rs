@@ -14,8 +14,8 @@ use utoipa::{
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
-    answer, auth, chat, events, flags, health, metrics, ofrep, problem, request, rollouts, sign_in,
-    speech,
+    answer, audit, auth, chat, events, flags, health, metrics, ofrep, problem, request, rollouts,
+    sign_in, speech,
 };
 
 /// Swagger UI styles elements inline and shows images from data URLs; scripts stay our own.
@@ -70,6 +70,8 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
         metrics::silence,
         metrics::lift,
         metrics::test,
+        audit::list,
+        audit::verify,
         ofrep::evaluate,
         ofrep::evaluate_all,
         ofrep::events,
@@ -141,6 +143,9 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
         rollouts::document::Decision,
         rollouts::document::Reason,
         rollouts::document::Arm,
+        audit::AuditEntries,
+        audit::AuditEntry,
+        audit::AuditVerified,
         ofrep::answer::EvaluationRequest,
         ofrep::answer::EvaluationSuccess,
         ofrep::answer::FlagMetadata,
@@ -169,6 +174,7 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
         (name = "speech", description = "Texts as sound"),
         (name = "flags", description = "Who gets what; for admins, but for the first"),
         (name = "rollouts", description = "Flags' percentages, advanced and rolled back by evidence; for admins"),
+        (name = "audit", description = "Who changed what; for admins"),
         (name = "ofrep", description = "OpenFeature's remote evaluation protocol"),
         (name = "auth", description = "What a token says, and signing out"),
         (name = "admin", description = "Administrators sign in on the pages"),
@@ -249,6 +255,8 @@ mod tests {
             "/api/rollouts/{id}/step",
             "/api/rollouts/{id}/decisions",
             "/api/rollouts/{id}/watch",
+            "/api/audit",
+            "/api/audit/verify",
             "/ofrep/v1/evaluate/flags/{key}",
             "/ofrep/v1/evaluate/flags",
             "/ofrep/v1/events",
@@ -331,6 +339,7 @@ mod tests {
         for (path, methods) in paths {
             let guarded = path.starts_with("/api/flags")
                 || path.starts_with("/api/rollouts")
+                || path.starts_with("/api/audit")
                 || path.starts_with("/api/metrics/alerts")
                 || ["/api/auth/validate-token", "/api/auth/logout"].contains(&path.as_str())
                 || ["/rollout", "/reset", "/figures", "/history", "/live"]

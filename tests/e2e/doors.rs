@@ -94,6 +94,8 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("post", "/api/admin/sign-in", All),
     ("post", "/api/admin/sign-out", All),
     ("get", "/api/admin/session", SignedIn),
+    ("get", "/api/audit", Admin),
+    ("get", "/api/audit/verify", Admin),
     ("get", "/health", All),
     ("get", "/ready", All),
 ];

@@ -10,6 +10,7 @@
 )]
 
 mod acknowledged;
+mod audit;
 mod between_roles;
 mod callers;
 mod command_line;

@@ -73,6 +73,7 @@ fn routes() -> Vec<(&'static str, &'static str, Value)> {
         ),
         ("GET", "/api/rollouts/r-1/decisions", Value::Null),
         ("GET", "/api/rollouts/r-1/watch", Value::Null),
+        ("GET", "/api/audit?source=flags", Value::Null),
     ]
 }
 

@@ -6,6 +6,7 @@
 mod admins;
 mod alerts;
 mod audio;
+mod audit;
 mod client_address;
 mod drains;
 mod feature_flags;

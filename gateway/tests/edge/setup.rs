@@ -30,6 +30,7 @@ use troika_gateway::{Config, ServeError};
 use troika_identity::{Doors, Secrets, Services, Sessions, Verifier};
 use troika_proto::chat::v1::chat_stream_server::ChatStreamServer;
 
+pub(crate) mod audit;
 mod chat;
 pub(crate) mod flags;
 pub(crate) mod metrics;

@@ -86,6 +86,9 @@ async fn append(log: &AuditLog, action: &'static str, target: &str) {
     log.append(change, Some(&before), None).await.unwrap();
 }
 
+/// Makes an entry's text another one.
+type Tamper = fn(String) -> String;
+
 fn numbers(found: &[troika_audit::store::Stored]) -> Vec<u64> {
     found.iter().map(|stored| stored.number).collect()
 }
@@ -206,7 +209,7 @@ async fn an_entry_that_is_changed_in_the_file_is_named() {
     }
     let table = redb::TableDefinition::<u64, &[u8]>::new("audit");
     // Each makes the log worse than the one before.
-    let tampered: [(u64, fn(String) -> String); 2] = [
+    let tampered: [(u64, Tamper); 2] = [
         (3, |text| text.replace("ada@", "eve@")),
         (2, |_| "no entry".to_owned()),
     ];

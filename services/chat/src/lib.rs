@@ -100,44 +100,56 @@ pub enum BuildError {
     MetricsAddress(#[source] http::uri::InvalidUri),
 }
 
+/// Where the role keeps what it knows: one engine for all of it.
+struct Stores {
+    bots: Arc<dyn BotStore>,
+    messages: Arc<dyn MessageStore>,
+    owners: Arc<dyn OwnerStore>,
+    knowledge: Arc<dyn KnowledgeStore>,
+    quotas: Arc<dyn QuotaStore>,
+    audit: Arc<dyn AuditStore>,
+}
+
+impl Stores {
+    fn open(deps: &Deps) -> Result<Self, BuildError> {
+        if let Some(mongo) = deps.mongo.clone() {
+            let audit = AuditCollection::new(mongo.clone(), AUDIT_LOG);
+            let store = MongoStore::new(mongo);
+            return Ok(Self {
+                bots: Arc::new(store.clone()),
+                messages: Arc::new(store.clone()),
+                owners: Arc::new(store.clone()),
+                quotas: Arc::new(store.clone()),
+                knowledge: Arc::new(store),
+                audit: Arc::new(audit),
+            });
+        }
+        let path = deps.data_dir.join(EMBEDDED_FILE);
+        let store = Embedded::open(&path).map_err(BuildError::Store)?;
+        Ok(Self {
+            bots: Arc::new(store.clone()),
+            messages: Arc::new(store.clone()),
+            owners: Arc::new(store.clone()),
+            audit: Arc::new(store.audit()),
+            quotas: Arc::new(store.clone()),
+            knowledge: Arc::new(store),
+        })
+    }
+}
+
 /// Assembles the role from its configuration and the process's connections. Waits for no server: only
 /// the embedded store is opened, and seeded with the demo bot when it is new.
 pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError> {
     let built = deps.readiness.condition("chat is built");
 
-    let (audit, store_bots, messages, owners, knowledge, quotas): (
-        Arc<dyn AuditStore>,
-        Arc<dyn BotStore>,
-        Arc<dyn MessageStore>,
-        Arc<dyn OwnerStore>,
-        Arc<dyn KnowledgeStore>,
-        Arc<dyn QuotaStore>,
-    ) = match deps.mongo.clone() {
-        Some(mongo) => {
-            let audit = AuditCollection::new(mongo.clone(), AUDIT_LOG);
-            let store = MongoStore::new(mongo);
-            (
-                Arc::new(audit),
-                Arc::new(store.clone()),
-                Arc::new(store.clone()),
-                Arc::new(store.clone()),
-                Arc::new(store.clone()),
-                Arc::new(store),
-            )
-        }
-        None => {
-            let path = deps.data_dir.join(EMBEDDED_FILE);
-            let store = Embedded::open(&path).map_err(BuildError::Store)?;
-            (
-                Arc::new(store.audit()),
-                Arc::new(store.clone()),
-                Arc::new(store.clone()),
-                Arc::new(store.clone()),
-                Arc::new(store.clone()),
-                Arc::new(store),
-            )
-        }
-    };
+    let Stores {
+        bots: store_bots,
+        messages,
+        owners,
+        knowledge,
+        quotas,
+        audit,
+    } = Stores::open(&deps)?;
     let cache: Arc<dyn Cache> = match deps.redis.clone() {
         Some(redis) => Arc::new(RedisCache::new(redis, "troika:chat:")),
         None => Arc::new(MemoryCache::new(CONTEXT_CACHE_BYTES)),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::verbs::{alert, bots, chat, check, flags, knowledge, rollout, say, token, top};
+use crate::verbs::{alert, audit, bots, chat, check, flags, knowledge, rollout, say, token, top};
 
 const EXAMPLES: &str = "\
 Start here:
@@ -101,6 +101,8 @@ Examples:
     /// List, test and silence alerts
     #[command(subcommand)]
     Alert(alert::Verb),
+    /// Show who changed what, and whether the log of it is whole
+    Audit(audit::Args),
     /// Check what a deployment needs; ends with a code other than 0 when something is missing
     #[command(subcommand)]
     Check(check::Check),

@@ -10,6 +10,7 @@ use troika_chassis::{
     meters::Meters,
 };
 use troika_proto::{
+    audit::v1::audit_client::AuditClient,
     chat::v1::{chat_stream_client::ChatStreamClient, chatbots_client::ChatbotsClient},
     flags::v1::{flags_client::FlagsClient, rollouts_client::RolloutsClient},
     metrics::v1::{alerts_client::AlertsClient, metrics_client::MetricsClient},
@@ -27,6 +28,12 @@ mod credential;
 
 /// What a call that does a little work may take.
 pub(crate) const SHORT: Duration = Duration::from_secs(15);
+
+/// What a call that reads all there is may take.
+pub(crate) const LONG: Duration = Duration::from_secs(120);
+
+/// The largest list that is taken from a role.
+const LARGEST_LIST: usize = 128 << 20;
 
 /// Where the chat role is.
 #[derive(Debug, Default, clap::Args)]
@@ -147,6 +154,11 @@ impl Peer {
     /// Alerts.
     pub(crate) fn alerts(&self) -> AlertsClient<Channel> {
         AlertsClient::new(self.channel())
+    }
+
+    /// Who changed what.
+    pub(crate) fn audit(&self) -> AuditClient<Channel> {
+        AuditClient::new(self.channel()).max_decoding_message_size(LARGEST_LIST)
     }
 
     /// What a status means to the person at the terminal.

@@ -52,6 +52,7 @@ async fn carry_out(cli: Cli) -> Result<(), Failure> {
         Some(Verb::Rollout(verb)) => Box::pin(verbs::rollout::run(verb, &config?)).await,
         Some(Verb::Top(args)) => Box::pin(verbs::top::run(args, &config?)).await,
         Some(Verb::Alert(verb)) => Box::pin(verbs::alert::run(verb, &config?)).await,
+        Some(Verb::Audit(args)) => Box::pin(verbs::audit::run(args, &config?)).await,
         Some(Verb::Check(check)) => verbs::check::run(check, config).await,
         Some(Verb::Token(args)) => verbs::token::run(&args, &config?).await,
     }

@@ -2,6 +2,7 @@
 //! gRPC; only `check` looks behind one.
 
 pub(crate) mod alert;
+pub(crate) mod audit;
 pub(crate) mod author;
 pub(crate) mod bots;
 pub(crate) mod chat;

@@ -167,7 +167,7 @@ impl ChatbotsService {
         let mut bot = self.theirs(id, caller).await?;
         let mut quota = self.quota(id).await?;
         let before = (
-            audited::fields(&bot, &quota.terms, &mask),
+            audited::named(&audited::bot(&bot, &quota.terms), &mask),
             quota.terms.clone(),
         );
         fields::update((&mut bot, &mut quota.terms), &sent, &mask, now())?;
@@ -186,7 +186,7 @@ impl ChatbotsService {
             let set = self.quotas.set_terms(id, &quota.terms).await;
             set.map_err(store_failure)?;
         }
-        let after = audited::fields(&bot, &quota.terms, &mask);
+        let after = audited::named(&audited::bot(&bot, &quota.terms), &mask);
         intent.done(Some(&after)).await;
         Ok(wire::Bot {
             quota: (quota != Quota::default()).then(|| quota.into()),

@@ -45,12 +45,11 @@ fn quota(terms: &Terms) -> Value {
     })
 }
 
-/// The fields that a mask names, such as `persona` and `limits.turn`.
-pub(super) fn fields(bot: &Bot, terms: &Terms, mask: &[String]) -> Value {
-    let all = self::bot(bot, terms);
+/// The fields that a mask names, such as `persona` and `limits.turn`, of a bot as it is told.
+pub(super) fn named(told: &Value, mask: &[String]) -> Value {
     let named = mask.iter().map(|path| {
         let pointer = format!("/{}", path.replace('.', "/"));
-        let value = all.pointer(&pointer).cloned().unwrap_or_default();
+        let value = told.pointer(&pointer).cloned().unwrap_or_default();
         (path.clone(), value)
     });
     Value::Object(named.collect::<Map<_, _>>())

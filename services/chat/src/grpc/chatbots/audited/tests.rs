@@ -55,11 +55,11 @@ fn a_mask_names_what_is_told() {
         "quota.token_limit",
     ]
     .map(String::from);
-    let told = fields(&guide(), &terms(), &mask);
+    let told = named(&bot(&guide(), &terms()), &mask);
     assert_eq!(
         told,
         json!({ "name": "Guide", "limits.turn": 1.5, "booking_url": null, "company_id": "c-1", "quota.token_limit": 1000 })
     );
-    let whole = fields(&guide(), &terms(), &["limits".to_owned()]);
+    let whole = named(&bot(&guide(), &terms()), &["limits".to_owned()]);
     assert_eq!(whole["limits"]["turn"], 1.5);
 }
