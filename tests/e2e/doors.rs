@@ -142,6 +142,13 @@ const METHODS: &[(&str, Who)] = &[
     ("troika.flags.v1.Rollouts/ListRollouts", Admin),
     ("troika.flags.v1.Rollouts/ListDecisions", Admin),
     ("troika.flags.v1.Rollouts/WatchRollout", Admin),
+    ("troika.accounts.v1.Accounts/SignIn", Service),
+    ("troika.accounts.v1.Accounts/CheckAccount", Service),
+    // The first one; any other is for super admins, as its own suite says.
+    ("troika.accounts.v1.Accounts/CreateAccount", Admin),
+    ("troika.accounts.v1.Accounts/UpdateAccount", SuperAdmin),
+    ("troika.accounts.v1.Accounts/ListAccounts", SuperAdmin),
+    ("troika.accounts.v1.Accounts/DeleteAccount", SuperAdmin),
     ("flagd.evaluation.v1.Service/ResolveAll", All),
     ("flagd.evaluation.v1.Service/ResolveBoolean", All),
     ("flagd.evaluation.v1.Service/ResolveString", All),
@@ -483,6 +490,7 @@ fn contract() -> BTreeSet<String> {
         proto::flags::v1::FILE_DESCRIPTOR_SET,
         proto::metrics::v1::FILE_DESCRIPTOR_SET,
         proto::audit::v1::FILE_DESCRIPTOR_SET,
+        proto::accounts::v1::FILE_DESCRIPTOR_SET,
         proto::flagd::FILE_DESCRIPTOR_SET,
     ];
     let mut methods = BTreeSet::new();
@@ -509,6 +517,7 @@ async fn channels(troika: &Troika) -> BTreeMap<&'static str, Channel> {
         ("troika.chat", troika.chat()),
         ("troika.tts", troika.tts()),
         ("troika.flags", troika.flags()),
+        ("troika.accounts", troika.flags()),
         ("flagd.", troika.flags()),
         ("troika.metrics", troika.metrics()),
         ("troika.audit", troika.metrics()),
@@ -601,7 +610,10 @@ async fn who_shows_nothing_is_refused_everywhere_where_the_configuration_says_so
                     _ => Some("auth_required"),
                 },
             ),
-            (process(SECRET, Some(&admin)), None),
+            (
+                process(SECRET, Some(&admin)),
+                (*who == SuperAdmin).then_some("super_admin_required"),
+            ),
         ] {
             let outcome = call(channel, method, headers).await;
             let refused = outcome.as_ref().err().filter(|status| {

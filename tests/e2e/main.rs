@@ -9,6 +9,7 @@
     reason = "a panic is how a test fails; figures are for who asks with --no-capture"
 )]
 
+mod accounts;
 mod acknowledged;
 mod audit;
 mod between_roles;

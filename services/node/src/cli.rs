@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::verbs::{alert, audit, bots, chat, check, flags, knowledge, rollout, say, token, top};
+use crate::verbs::{
+    admin, alert, audit, bots, chat, check, flags, knowledge, rollout, say, token, top,
+};
 
 const EXAMPLES: &str = "\
 Start here:
@@ -34,7 +36,7 @@ Exit codes:
   1  failed
   2  wrong usage, or a wrong configuration
   3  the role that was asked does not answer
-  4  no such bot, document, flag or rollout
+  4  no such bot, document, flag, rollout or account
   130  ended by Ctrl-C";
 
 /// The production backend of a streaming chatbot; without a command, every role in one process.
@@ -96,6 +98,9 @@ Examples:
     /// Roll a feature out step by step, advanced and rolled back by evidence
     #[command(subcommand)]
     Rollout(rollout::Verb),
+    /// Create, list, change and delete the accounts of those who run the system
+    #[command(subcommand)]
+    Admin(admin::Verb),
     /// Show the live figures in the terminal
     Top(top::Args),
     /// List, test and silence alerts

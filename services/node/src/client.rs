@@ -10,6 +10,7 @@ use troika_chassis::{
     meters::Meters,
 };
 use troika_proto::{
+    accounts::v1::accounts_client::AccountsClient,
     audit::v1::audit_client::AuditClient,
     chat::v1::{chat_stream_client::ChatStreamClient, chatbots_client::ChatbotsClient},
     flags::v1::{flags_client::FlagsClient, rollouts_client::RolloutsClient},
@@ -139,6 +140,11 @@ impl Peer {
     /// Flags.
     pub(crate) fn flags(&self) -> FlagsClient<Channel> {
         FlagsClient::new(self.channel())
+    }
+
+    /// Accounts, which live with the flags.
+    pub(crate) fn accounts(&self) -> AccountsClient<Channel> {
+        AccountsClient::new(self.channel())
     }
 
     /// Rollouts.

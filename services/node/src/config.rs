@@ -62,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) redis: RedisConfig,
     /// What opens doors.
     pub(crate) auth: troika_identity::Config,
+    /// Those who run the system.
+    pub(crate) accounts: troika_accounts::Config,
     /// The metrics role.
     pub(crate) metrics: troika_metrics::Config,
     /// The flags role.
@@ -88,6 +90,7 @@ impl Default for Config {
             mongodb: MongoConfig::default(),
             redis: RedisConfig::default(),
             auth: troika_identity::Config::default(),
+            accounts: troika_accounts::Config::default(),
             metrics: troika_metrics::Config::default(),
             flags: troika_flags::Config::default(),
             tts: troika_tts::Config::default(),
@@ -187,6 +190,7 @@ impl Validate for Config {
         self.mongodb.validate(&mut problems.at("mongodb"));
         self.redis.validate(&mut problems.at("redis"));
         self.auth.validate(&mut problems.at("auth"));
+        self.accounts.validate(&mut problems.at("accounts"));
         self.metrics.validate(&mut problems.at("metrics"));
         self.flags.validate(&mut problems.at("flags"));
         self.tts.validate(&mut problems.at("tts"));

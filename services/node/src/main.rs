@@ -50,10 +50,11 @@ async fn carry_out(cli: Cli) -> Result<(), Failure> {
         Some(Verb::Knowledge(verb)) => verbs::knowledge::run(verb, &config?).await,
         Some(Verb::Flags(verb)) => Box::pin(verbs::flags::run(verb, &config?)).await,
         Some(Verb::Rollout(verb)) => Box::pin(verbs::rollout::run(verb, &config?)).await,
+        Some(Verb::Admin(verb)) => Box::pin(verbs::admin::run(verb, &config?)).await,
         Some(Verb::Top(args)) => Box::pin(verbs::top::run(args, &config?)).await,
         Some(Verb::Alert(verb)) => Box::pin(verbs::alert::run(verb, &config?)).await,
         Some(Verb::Audit(args)) => Box::pin(verbs::audit::run(args, &config?)).await,
-        Some(Verb::Check(check)) => verbs::check::run(check, config).await,
+        Some(Verb::Check(check)) => Box::pin(verbs::check::run(check, config)).await,
         Some(Verb::Token(args)) => verbs::token::run(&args, &config?).await,
     }
 }

@@ -245,10 +245,9 @@ impl Process {
                 });
             }
             Role::Flags => {
-                let config = config.flags.clone();
+                let (flags, accounts) = (config.flags.clone(), config.accounts.clone());
                 self.serve(role, listener, deps, async move |deps| {
-                    let service = troika_flags::build(config, deps).await;
-                    service.map(|service| doors.guard(service, troika_flags::RULES))
+                    flags_and_accounts(flags, accounts, deps, &doors).await
                 });
             }
             Role::Tts => {
@@ -288,7 +287,7 @@ impl Process {
         build: impl FnOnce(Deps) -> F,
     ) where
         F: Future<Output = Result<GrpcService, E>> + Send + 'static,
-        E: StdError + Send + Sync + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
         let server = self.config.grpc.clone();
         let (readiness, drain) = (deps.readiness.clone(), deps.drain.clone());
@@ -296,7 +295,7 @@ impl Process {
         let building = build(deps);
         self.tasks.spawn(async move {
             let serving = async {
-                let service = building.await?;
+                let service = building.await.map_err(Into::into)?;
                 built.met();
                 serve_grpc(listener, service, &server, readiness, drain).await?;
                 Ok(())
@@ -409,6 +408,19 @@ fn starts(role: Role) -> &'static str {
         Role::Chat => "chat starts",
         Role::Gateway => "gateway starts",
     }
+}
+
+/// Accounts live with the flags: both are few, are kept by this role, and are asked for by the edge.
+async fn flags_and_accounts(
+    flags: troika_flags::Config,
+    accounts: troika_accounts::Config,
+    deps: Deps,
+    doors: &Doors,
+) -> Result<GrpcService, Box<dyn StdError + Send + Sync>> {
+    let accounts = troika_accounts::build(accounts, deps.clone()).await?;
+    let flags = troika_flags::build(flags, deps).await?;
+    let flags = doors.guard(flags, troika_flags::RULES);
+    Ok(flags.join(doors.guard(accounts, troika_accounts::RULES)))
 }
 
 async fn gateway(

@@ -1,6 +1,7 @@
 //! What the program can do besides running roles, one file a verb. A verb calls a running role over
 //! gRPC; only `check` looks behind one.
 
+pub(crate) mod admin;
 pub(crate) mod alert;
 pub(crate) mod audit;
 pub(crate) mod author;

@@ -82,30 +82,36 @@ const ROWS: [&str; 8] = [
 /// Shorter parts of a row than this may stand in a good password.
 const SHORTEST_ROW: usize = 4;
 
-/// Characters that no word or row accounts for, below which a password is dress around a common one.
-const DRESS: usize = 5;
+/// What no word or row accounts for is dress below this much. A letter of one's own counts twice: digits and signs are what
+/// people put around a word.
+const DRESS: usize = 10;
+
+/// Nobody guesses so long a password by its words.
+const LONG: usize = 40;
 
 /// Whether a password, in lower case, is among the commonest.
 pub(super) fn is(password: &str) -> bool {
     let letters: Vec<char> = password.chars().collect();
     let plain: Vec<char> = letters.iter().copied().map(undressed).collect();
-    // What of it must be guessed one by one; the longest common part is taken first.
-    let (mut at, mut own) = (0, 0);
+    let (mut at, mut own, mut common) = (0, 0, 0);
     let mut last = None;
-    while at < letters.len() {
-        let common = longest_word(&plain[at..])
-            .max(longest_row(&letters[at..]))
-            .max(repeated(&letters[at..], last));
-        if common > 0 {
-            last = None;
-            at += common;
+    while let Some(&letter) = letters.get(at) {
+        let known = longest_word(&plain[at..]).max(longest_row(&letters[at..]));
+        if known > 0 {
+            common += known;
+            at += known;
         } else {
-            own += usize::from(letters[at].is_alphabetic());
-            last = Some(letters[at]);
+            // The same character again says nothing new.
+            own += match letter {
+                letter if last == Some(letter) => 0,
+                letter if letter.is_alphabetic() => 2,
+                _ => 1,
+            };
             at += 1;
         }
+        last = Some(letter);
     }
-    own < DRESS && letters.len() < 40
+    common > 0 && own < DRESS && letters.len() < LONG
 }
 
 /// The letter that a digit or sign is written for.
@@ -147,9 +153,4 @@ fn longest_row(rest: &[char]) -> usize {
         longest = length;
     }
     longest
-}
-
-/// The same character again.
-fn repeated(rest: &[char], last: Option<char>) -> usize {
-    usize::from(last.is_some() && rest.first().copied() == last)
 }
