@@ -17,6 +17,7 @@ mod disk;
 mod edge;
 mod exposition;
 mod flags;
+mod hostile;
 mod leaving;
 mod metrics;
 mod monitoring;
