@@ -21,6 +21,7 @@ mod doors;
 mod edge;
 mod exposition;
 mod flags;
+mod hostile;
 mod leaving;
 mod limits;
 mod metrics;

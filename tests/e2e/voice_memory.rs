@@ -5,27 +5,16 @@ use troika_proto::tts::v1::{
     Manner, Sentence, Start, SynthesizeStreamRequest, speech_event::Event,
     synthesize_stream_request::Message, tts_client::TtsClient,
 };
-use troika_tests::google::{Google, Script};
+use troika_tests::{
+    google::{Google, Script},
+    memory::resident,
+};
 
 use crate::voice_google::spoken_by;
 
 /// Sentences of one turn, and turns at the same time.
 const SENTENCES: usize = 50;
 const AT_ONCE: usize = 4;
-
-fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
-    line.split_whitespace()
-        .next()
-        .unwrap()
-        .parse::<u64>()
-        .unwrap()
-        * 1024
-}
 
 /// Speaks one turn whose sentences nobody said before; how many were heard.
 async fn turn(address: String, number: usize) -> u32 {

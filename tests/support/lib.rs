@@ -14,6 +14,7 @@ pub mod exposition;
 pub mod google;
 pub mod listener;
 pub mod mail;
+pub mod memory;
 pub mod provider;
 pub mod proxy;
 pub mod raw_provider;

@@ -8,6 +8,8 @@ use crate::{
     speech::ToSpeak,
 };
 
+mod fuzz;
+
 fn question(json: &str) -> Result<QueryRequest, serde_json::Value> {
     parse::<Question>(json.as_bytes())
         .map(QueryRequest::from)

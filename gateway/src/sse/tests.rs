@@ -8,6 +8,8 @@ use troika_proto::chat::v1 as proto;
 
 use super::*;
 
+mod fuzz;
+
 const TURN: &str = "0190c3b2-7e7a-7c3a-9d5e-0f4a6b8c9d10";
 
 fn event(sequence: u64, event: Event) -> TurnEvent {

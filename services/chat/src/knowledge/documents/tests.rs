@@ -16,6 +16,8 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::*;
 
+mod fuzz;
+
 const LIMIT: ByteSize = ByteSize::mib(1);
 
 fn text(format: Format, document: impl AsRef<[u8]>) -> Result<String, DocumentError> {
