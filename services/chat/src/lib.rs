@@ -95,33 +95,17 @@ pub enum BuildError {
 pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError> {
     let built = deps.readiness.condition("chat is built");
 
-    let (store_bots, messages, owners, knowledge, quotas): (
-        Arc<dyn BotStore>,
-        Arc<dyn MessageStore>,
-        Arc<dyn OwnerStore>,
-        Arc<dyn KnowledgeStore>,
-        Arc<dyn QuotaStore>,
-    ) = match deps.mongo.clone() {
-        Some(mongo) => {
-            let store = MongoStore::new(mongo);
-            (
-                Arc::new(store.clone()),
-                Arc::new(store.clone()),
-                Arc::new(store.clone()),
-                Arc::new(store.clone()),
-                Arc::new(store),
-            )
-        }
+    let Stores {
+        bots: store_bots,
+        messages,
+        owners,
+        knowledge,
+        quotas,
+    } = match deps.mongo.clone() {
+        Some(mongo) => Stores::of(MongoStore::new(mongo)),
         None => {
             let path = deps.data_dir.join(EMBEDDED_FILE);
-            let store = Embedded::open(&path).map_err(BuildError::Store)?;
-            (
-                Arc::new(store.clone()),
-                Arc::new(store.clone()),
-                Arc::new(store.clone()),
-                Arc::new(store.clone()),
-                Arc::new(store),
-            )
+            Stores::of(Embedded::open(&path).map_err(BuildError::Store)?)
         }
     };
     let cache: Arc<dyn Cache> = match deps.redis.clone() {
@@ -203,6 +187,31 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         service_names: vec![CHAT_STREAM, CHATBOTS],
         descriptors: &[FILE_DESCRIPTOR_SET],
     })
+}
+
+/// One engine behind every trait of a store.
+struct Stores {
+    bots: Arc<dyn BotStore>,
+    messages: Arc<dyn MessageStore>,
+    owners: Arc<dyn OwnerStore>,
+    knowledge: Arc<dyn KnowledgeStore>,
+    quotas: Arc<dyn QuotaStore>,
+}
+
+impl Stores {
+    fn of<S>(store: S) -> Self
+    where
+        S: BotStore + MessageStore + OwnerStore + KnowledgeStore + QuotaStore + 'static,
+    {
+        let store = Arc::new(store);
+        Self {
+            bots: store.clone(),
+            messages: store.clone(),
+            owners: store.clone(),
+            knowledge: store.clone(),
+            quotas: store,
+        }
+    }
 }
 
 /// What the role needs of others, as it sees them.
