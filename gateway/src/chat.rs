@@ -2,12 +2,12 @@
 //! stop. What is wrong before a stream's first event is an HTTP error; afterwards the stream tells
 //! it ([`crate::stream`]). It must not know how a question is answered.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use axum::{
     Extension,
     body::Body,
-    extract::{ConnectInfo, State},
+    extract::State,
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderValue, StatusCode};
@@ -24,6 +24,7 @@ use troika_proto::chat::v1::{
 };
 
 use crate::{
+    address::ClientAddress,
     answer::{Answer, Stopped},
     body::{BodyLimits, Json},
     call::{late, refused, within},
@@ -99,9 +100,9 @@ impl axum::extract::FromRef<Chat> for BodyLimits {
 }
 
 /// A question from where it was asked. No header is believed: the address is the connection's.
-fn asked(question: Question, client: SocketAddr) -> QueryRequest {
+fn asked(question: Question, client: IpAddr) -> QueryRequest {
     QueryRequest {
-        client_address: Some(client.ip().to_canonical().to_string()),
+        client_address: Some(client.to_string()),
         ..question.into()
     }
 }
@@ -124,7 +125,7 @@ pub(crate) async fn query_stream(
     State(chat): State<Chat>,
     Extension(context): Extension<RequestContext>,
     Extension(caller): Extension<Caller>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Extension(ClientAddress(client)): Extension<ClientAddress>,
     Json(question): Json<Question>,
 ) -> Result<Response, Problem> {
     let question = asked(question, client);
@@ -186,7 +187,7 @@ pub(crate) async fn query(
     State(chat): State<Chat>,
     Extension(context): Extension<RequestContext>,
     Extension(caller): Extension<Caller>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Extension(ClientAddress(client)): Extension<ClientAddress>,
     Json(question): Json<Question>,
 ) -> Result<Response, Problem> {
     let _hold = chat.drain.hold("answer");

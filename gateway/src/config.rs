@@ -1,6 +1,8 @@
 //! What an operator sets for the gateway, with the defaults a developer's machine needs. It must
 //! not know where the values come from (the chassis loads them) nor act on them.
 
+mod tls;
+
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
@@ -15,7 +17,17 @@ use troika_chassis::{
 };
 use url::Url;
 
+pub use self::{
+    cors::Cors,
+    limits::LimitsConfig,
+    proxies::{ForwardedBy, Proxies},
+    tls::Tls,
+};
 use crate::body::BodyLimits;
+
+mod cors;
+mod limits;
+mod proxies;
 
 /// The `[gateway]` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +60,14 @@ pub struct Config {
     pub write_timeout: Duration,
     /// Connections served at once; further ones wait in the listener's backlog.
     pub max_connections: usize,
+    /// Connections of one address, or one network of IPv6, at once; further ones are closed. Those of
+    /// `rate_limit_ip_whitelist` are not counted.
+    pub max_connections_per_address: usize,
+    /// How long a connection on which nothing is under way stays open.
+    #[serde(with = "humantime_serde")]
+    pub idle_timeout: Duration,
+    /// TLS for those who come from outside.
+    pub tls: Tls,
     /// Listeners to changes of flags (`/ofrep/v1/events`) at once, and as many to live figures (`/api/metrics/live`).
     pub max_listeners: usize,
     /// Silence on an event stream after which a comment is sent.
@@ -71,7 +91,13 @@ pub struct Config {
     /// How long the metrics role may take for a call.
     #[serde(with = "humantime_serde")]
     pub metrics_deadline: Duration,
-    /// Addresses and networks that rate limits will exempt: a list, or one string with commas.
+    /// How often clients may ask.
+    pub limits: LimitsConfig,
+    /// Proxies before the gateway.
+    pub proxies: Proxies,
+    /// Pages of other hosts.
+    pub cors: Cors,
+    /// Addresses and networks that limits exempt: a list, or one string with commas.
     #[serde(with = "networks")]
     pub rate_limit_ip_whitelist: Vec<IpNet>,
 }
@@ -91,6 +117,9 @@ impl Default for Config {
             head_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(60),
             max_connections: 10_000,
+            max_connections_per_address: 200,
+            idle_timeout: Duration::from_secs(2 * 60),
+            tls: Tls::default(),
             max_listeners: 1000,
             heartbeat: Duration::from_secs(15),
             open_timeout: Duration::from_secs(15),
@@ -99,6 +128,9 @@ impl Default for Config {
             speech_deadline: Duration::from_secs(30),
             flags_deadline: Duration::from_secs(5),
             metrics_deadline: Duration::from_secs(2),
+            limits: LimitsConfig::default(),
+            proxies: Proxies::default(),
+            cors: Cors::default(),
             rate_limit_ip_whitelist: Vec::new(),
         }
     }
@@ -144,12 +176,18 @@ impl Validate for Config {
         check_address(problems, "flags", &self.flags);
         check_address(problems, "metrics", &self.metrics);
         self.channel.validate(&mut problems.at("channel"));
+        self.cors.validate(&mut problems.at("cors"));
+        self.limits.validate(&mut problems.at("limits"));
         if self.body_limit.as_u64() == 0 {
             problems.push("body_limit", "must be more than nothing, such as 1 MiB");
         }
         if self.max_connections == 0 {
             problems.push("max_connections", "must be at least 1");
         }
+        if self.max_connections_per_address == 0 {
+            problems.push("max_connections_per_address", "must be at least 1");
+        }
+        self.tls.check(self.port, &mut problems.at("tls"));
         if self.max_listeners == 0 {
             problems.push("max_listeners", "must be at least 1");
         }
@@ -157,6 +195,7 @@ impl Validate for Config {
             ("body_timeout", self.body_timeout),
             ("head_timeout", self.head_timeout),
             ("write_timeout", self.write_timeout),
+            ("idle_timeout", self.idle_timeout),
             ("heartbeat", self.heartbeat),
             ("open_timeout", self.open_timeout),
             ("answer_deadline", self.answer_deadline),

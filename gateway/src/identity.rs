@@ -36,6 +36,7 @@ pub(crate) struct Edge {
     pub(crate) doors: Doors,
     accounts: Peer<AccountsClient<Channel>>,
     good: Cache<(String, u64), ()>,
+    operators: Arc<[String]>,
 }
 
 impl Edge {
@@ -48,6 +49,7 @@ impl Edge {
                 .max_capacity(10_000)
                 .time_to_live(BELIEVED)
                 .build(),
+            operators: config.cors.origins.as_slice().into(),
         }
     }
 
@@ -78,7 +80,9 @@ impl Edge {
             };
             signed_in = Some(Arc::new(account));
         }
-        caller.origin = foreign_origin(headers);
+        // Pages of the operators may ask every bot.
+        caller.origin = foreign_origin(headers)
+            .filter(|origin| !self.operators.iter().any(|own| own == origin));
         Ok((caller, signed_in))
     }
 
@@ -143,8 +147,7 @@ fn foreign_origin(headers: &HeaderMap) -> Option<String> {
     Some(origin.chars().take(LONGEST_ORIGIN).collect())
 }
 
-/// Finds out who asks, before anything else is looked at. Who shows something that is not good is turned away, whatever
-/// they ask for: they believe to be somebody.
+/// Finds out who asks, before anything else is looked at.
 pub(crate) async fn identify(State(edge): State<Edge>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let (caller, signed_in) = if parts.method == Method::OPTIONS {
@@ -152,7 +155,10 @@ pub(crate) async fn identify(State(edge): State<Edge>, request: Request, next: N
     } else {
         match edge.who(&parts).await {
             Ok(found) => found,
-            Err(turned_away) => return turned_away.into_response(),
+            Err(turned_away) => {
+                parts.extensions.insert(turned_away);
+                Default::default()
+            }
         }
     };
     let extensions = &mut parts.extensions;
@@ -164,6 +170,14 @@ pub(crate) async fn identify(State(edge): State<Edge>, request: Request, next: N
         extensions.insert(signed_in);
     }
     next.run(Request::from_parts(parts, body)).await
+}
+
+/// Turns away who showed something that is not good, whatever they ask for: they believe to be somebody.
+pub(crate) async fn turn_away(request: Request, next: Next) -> Response {
+    match request.extensions().get::<TurnedAway>() {
+        Some(turned_away) => turned_away.into_response(),
+        None => next.run(request).await,
+    }
 }
 
 /// Why somebody is not let in.

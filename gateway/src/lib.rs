@@ -5,19 +5,24 @@
 //! [`build`] makes a [`Service`] of a [`Config`]; [`serve`] serves it on a listener until the
 //! process drains.
 
+mod address;
 mod admin;
 mod answer;
 mod auth;
 mod body;
+mod bots;
 mod call;
 mod chat;
 mod config;
+mod cors;
 mod data_url;
 mod etag;
 mod events;
 mod flags;
+mod headers;
 mod health;
 mod identity;
+mod limits;
 mod live;
 mod metrics;
 mod moment;
@@ -36,6 +41,8 @@ mod sse;
 mod stream;
 mod web;
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::MatchedPath,
@@ -43,11 +50,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use http::{
-    HeaderValue, Uri,
-    header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
-    uri::InvalidUri,
-};
+use http::{HeaderValue, Uri, header::CACHE_CONTROL, uri::InvalidUri};
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
@@ -63,7 +66,7 @@ use url::Url;
 
 use crate::identity::Edge;
 pub use crate::{
-    config::Config,
+    config::{Config, Cors, ForwardedBy, LimitsConfig, Proxies, Tls},
     server::{ServeError, serve},
 };
 
@@ -78,6 +81,7 @@ const KEPT_FLAGS: &str = "flags.gateway.json";
 pub struct Service {
     router: Router,
     config: Config,
+    doors: server::Doors,
     follower: AbortOnDropHandle<()>,
 }
 
@@ -94,6 +98,9 @@ pub enum BuildError {
         /// Why not.
         problem: String,
     },
+    /// The certificate, or the port beside it, cannot be used.
+    #[error("{0}")]
+    Door(String),
     /// gRPC health and reflection cannot be served.
     #[error("gRPC health and reflection cannot be served")]
     Introspection(#[source] troika_chassis::server::ServeError),
@@ -107,6 +114,9 @@ pub enum BuildError {
 /// # Errors
 /// When an address in `config` cannot be used, or gRPC descriptors cannot be read.
 pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, BuildError> {
+    let entrances = server::Doors::open(&config, &deps.meters)
+        .await
+        .map_err(|problem| BuildError::Door(problem.to_string()))?;
     let channel = channel_to("chat", &config.chat, &config)?;
     let speech = speech::Speech::new(
         channel_to("tts", &config.tts, &config)?,
@@ -116,13 +126,8 @@ pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, 
     let flags_channel = channel_to("flags", &config.flags, &config)?;
     let kept = deps.data_dir.join(KEPT_FLAGS);
     let known = Flags::follow(flags_channel.clone(), kept);
-    let outcomes = outcome::Outcomes::new(
-        &config.metrics,
-        known.clone(),
-        &deps.meters,
-        deps.drain.clone(),
-    )
-    .map_err(|problem| unusable("metrics", &config.metrics, &problem))?;
+    let outcomes = outcome::Outcomes::new(&config, known.clone(), &deps.meters, deps.drain.clone())
+        .map_err(|problem| unusable("metrics", &config.metrics, &problem))?;
     let sessions = doors.sessions.clone();
     let chat = chat::Chat::new(
         channel.clone(),
@@ -137,6 +142,7 @@ pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, 
         .merge(auth::routes(edge.clone()))
         .merge(sign_in::routes(edge.clone(), config.body_limits()));
     let condition = deps.readiness.condition("chat");
+    let bots = bots::Bots::new(channel.clone(), config.cors.frame_anywhere);
     let follower = AbortOnDropHandle::new(tokio::spawn(troika_chassis::health::follow(
         channel,
         CHAT_STREAM,
@@ -145,13 +151,22 @@ pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, 
     let introspection =
         troika_chassis::server::introspection(deps.readiness.clone(), deps.drain.clone())
             .map_err(BuildError::Introspection)?;
+    let limits = limits::Limits::new(&config, &deps);
     let health = health::Health {
         readiness: deps.readiness,
         drain: deps.drain,
     };
+    let front = Front {
+        proxies: Arc::new(config.proxies.clone()),
+        cors: Arc::new(config.cors.clone()),
+        bots,
+        edge,
+        limits,
+    };
     Ok(Service {
-        router: routes(chat, speech, operations, edge, health, introspection),
+        router: routes(chat, speech, operations, health, introspection, front),
         config,
+        doors: entrances,
         follower,
     })
 }
@@ -193,13 +208,22 @@ fn unusable(role: &'static str, address: &Url, problem: &InvalidUri) -> BuildErr
     }
 }
 
+/// What every request passes first: where it comes from, who asks, how often.
+struct Front {
+    proxies: Arc<Proxies>,
+    cors: Arc<Cors>,
+    bots: bots::Bots,
+    edge: Edge,
+    limits: limits::Limits,
+}
+
 fn routes(
     chat: chat::Chat,
     speech: speech::Speech,
     operations: Router,
-    edge: Edge,
     health: health::Health,
     introspection: tonic::service::Routes,
+    front: Front,
 ) -> Router {
     let told = middleware::from_fn_with_state(chat.outcomes().clone(), outcome::tell);
     let api = Router::new()
@@ -234,9 +258,21 @@ fn routes(
             "/grpc.reflection.v1alpha.ServerReflection/{method}",
             introspection,
         )
-        .fallback(web::serve);
-    let known = middleware::from_fn_with_state(edge, identity::identify);
-    around(routes.layer(known))
+        .route("/", get(web::chat_page).with_state(front.bots))
+        .fallback(web::serve)
+        // Who shows something bad is turned away after it has counted among the requests of its address.
+        .layer(middleware::from_fn(identity::turn_away))
+        .layer(middleware::from_fn_with_state(front.limits, limits::limit))
+        .layer(middleware::from_fn_with_state(
+            front.edge,
+            identity::identify,
+        ))
+        .layer(middleware::from_fn_with_state(front.cors, cors::cors))
+        .layer(middleware::from_fn_with_state(
+            front.proxies,
+            address::locate,
+        ));
+    around(routes)
 }
 
 /// What every request passes, the outermost first: its id is known to the problem that is written,
@@ -246,10 +282,7 @@ fn around(routes: Router) -> Router {
         ServiceBuilder::new()
             .layer(RequestLayer::with_route(matched_path))
             .layer(HttpLayer::with_route(matched_path))
-            .layer(SetResponseHeaderLayer::overriding(
-                X_CONTENT_TYPE_OPTIONS,
-                HeaderValue::from_static("nosniff"),
-            ))
+            .layer(middleware::from_fn(headers::secure))
             .layer(middleware::from_fn(problem::render))
             .layer(CatchPanicLayer::custom(panicked)),
     )

@@ -3,7 +3,7 @@
 //! not know how anything is answered.
 
 use std::{
-    net::SocketAddr,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,20 +12,23 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    Extension,
+    extract::{Request, State},
     middleware::Next,
     response::Response,
 };
-use http::{StatusCode, Uri, uri::InvalidUri};
+use http::{StatusCode, uri::InvalidUri};
 use troika_chassis::{
-    channel::Neighbour, context::RequestContext, lifecycle::Drain, meters::Meters,
+    channel::{ChannelConfig, Neighbour},
+    context::RequestContext,
+    lifecycle::Drain,
+    meters::Meters,
 };
 use troika_evaluation::{built_in::METRICS, context::Visitor, follow::Flags};
 use troika_proto::metrics::v1::{FailureKind, Outcome, TurnOutcome};
 use troika_reporting::{Need, Needs, Reporter, Situation};
-use url::Url;
 
-use crate::problem::Problem;
+use crate::{address::ClientAddress, config::Config, problem::Problem};
 
 /// Codes of problems that mean that chat was not reached, or was lost.
 const LOST: [&str; 3] = ["unavailable", "upstream_lost", "deadline_exceeded"];
@@ -43,20 +46,22 @@ pub(crate) struct Outcomes {
 }
 
 impl Outcomes {
-    /// Tells the metrics role at `address`. Must be called within a Tokio runtime.
+    /// Tells the metrics role that `config` names. Must be called within a Tokio runtime.
     ///
     /// # Errors
     /// An address that cannot be called.
     pub(crate) fn new(
-        address: &Url,
+        config: &Config,
         flags: Flags,
         meters: &Meters,
         drain: Drain,
     ) -> Result<Self, InvalidUri> {
-        let _: Uri = address.as_str().parse()?;
         let config = Neighbour {
-            address: address.clone(),
-            ..Neighbour::default()
+            address: config.metrics.clone(),
+            channel: ChannelConfig {
+                connections: 1,
+                ..config.channel.clone()
+            },
         };
         let streams = Arc::new(AtomicUsize::new(0));
         let open = Arc::clone(&streams);
@@ -75,7 +80,7 @@ impl Outcomes {
     }
 
     /// A listener whose stream begins.
-    pub(crate) fn listening(&self, context: &RequestContext, client: SocketAddr) -> Listening {
+    pub(crate) fn listening(&self, context: &RequestContext, client: IpAddr) -> Listening {
         self.streams.fetch_add(1, Ordering::Relaxed);
         Listening {
             outcomes: self.clone(),
@@ -84,8 +89,8 @@ impl Outcomes {
         }
     }
 
-    fn tell(&self, client: SocketAddr, outcome: TurnOutcome) {
-        let address = client.ip().to_canonical().to_string();
+    fn tell(&self, client: IpAddr, outcome: TurnOutcome) {
+        let address = client.to_string();
         let visitor = Visitor {
             ip: Some(&address),
             ..Visitor::default()
@@ -105,7 +110,7 @@ impl Outcomes {
 pub(crate) struct Listening {
     outcomes: Outcomes,
     arrived: SystemTime,
-    client: SocketAddr,
+    client: IpAddr,
 }
 
 impl Listening {
@@ -129,7 +134,7 @@ impl Drop for Listening {
 /// Looks at the answer to a question: a problem that only the edge knows of is told.
 pub(crate) async fn tell(
     State(outcomes): State<Outcomes>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Extension(ClientAddress(client)): Extension<ClientAddress>,
     request: Request,
     next: Next,
 ) -> Response {

@@ -1,44 +1,47 @@
 //! Connections: accepting them, bounding what each may hold and how long it may dawdle, and letting
-//! them go when the process drains. HTTP/1.1 and HTTP/2 with prior knowledge are served on one port.
+//! them go when the process drains. HTTP/1.1 and HTTP/2 are served on one port, over TLS or in plain text.
 //! It must not know the routes.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+mod activity;
+mod addresses;
+mod connection;
+mod redirect;
 
-use axum::{
-    Router,
-    extract::{ConnectInfo, Request},
-};
-use hyper::{body::Incoming, rt::Executor};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::conn::auto,
-    service::TowerToHyperService,
-};
+use std::{io, net::SocketAddr, sync::Arc};
+
+use axum::Router;
+use http::HeaderValue;
+use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
-use tokio_io_timeout::TimeoutStream;
 use tokio_util::task::TaskTracker;
-use tower::{ServiceExt as _, service_fn};
-use troika_chassis::lifecycle::Drain;
+use troika_chassis::{
+    lifecycle::Drain,
+    meters::Meters,
+    tls::{HTTP_1, HTTP_2, Purpose, ServerTls, Tls, TlsConfig, TlsError},
+};
 
+use self::{
+    addresses::Addresses,
+    connection::{Streams, Timeouts},
+    redirect::Redirect,
+};
 use crate::{Service, config::Config};
 
-/// What one connection may pile up for a reader that is slow.
-const WRITE_BUFFER: usize = 64 * 1024;
-/// Streams of one HTTP/2 connection.
-const STREAMS_PER_CONNECTION: u32 = 256;
-/// Bytes of bodies that may be under way to us on one stream and on one connection of HTTP/2: a question
-/// fits, and who opens many streams cannot fill the memory with what nobody reads.
-const WINDOWS: (u32, u32) = (64 * 1024, 256 * 1024);
-/// The longest a stream of HTTP/2 may live. A client that answers pings and takes nothing of a stream is
-/// no slow writer to its connection; this lets go of it. Longer than any turn.
-const STREAM_LIFE: Duration = Duration::from_secs(30 * 60);
-/// How often a silent HTTP/2 connection is asked whether it lives, and how long it may take to say so.
-const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
 /// How long to wait when the system refuses to give another connection, as when it is out of files.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// What the certificate of this port is for.
+const PURPOSE: Purpose = Purpose {
+    label: "gateway",
+    section: "gateway.tls",
+};
+
+/// Whether a request came over TLS to this process. Each has it among its extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OverTls(pub(crate) bool);
 
 /// Why serving could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +49,113 @@ pub enum ServeError {
     /// The listener is unusable.
     #[error("the gateway cannot use its listener: {0}")]
     Listener(#[from] io::Error),
+}
+
+/// Why doors cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DoorError {
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The port for plain requests cannot be had.
+    #[error(
+        "gateway.tls.redirect_port: {address} cannot be listened on: {problem}; set another one with \
+         TROIKA_GATEWAY__TLS__REDIRECT_PORT, or none"
+    )]
+    Redirect {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        problem: io::Error,
+    },
+}
+
+/// How people come in, beside the listener itself.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    tls: Option<ServerTls>,
+    redirect: Option<(TcpListener, Redirect)>,
+    addresses: Addresses,
+    counted: Counted,
+}
+
+/// What is counted of connections.
+#[derive(Clone, Debug)]
+struct Counted {
+    open: Gauge,
+    refused: Counter,
+}
+
+impl Doors {
+    /// Reads the certificate, and listens on the port for plain requests. Must be called within a Tokio runtime.
+    pub(crate) async fn open(config: &Config, meters: &Meters) -> Result<Self, DoorError> {
+        let files = TlsConfig {
+            cert: config.tls.cert.clone(),
+            key: config.tls.key.clone(),
+            ..TlsConfig::default()
+        };
+        let tls = if files.serves() {
+            Tls::load(PURPOSE, &files, &[HTTP_2, HTTP_1], meters)?.server()
+        } else {
+            None
+        };
+        let redirect = match (&tls, config.tls.redirect_port) {
+            (Some(tls), Some(port)) => {
+                let address = SocketAddr::new(config.host, port);
+                let listener = TcpListener::bind(address)
+                    .await
+                    .map_err(|problem| DoorError::Redirect { address, problem })?;
+                let public = config.tls.public_port.unwrap_or(config.port);
+                Some((listener, Redirect::new(tls.clone(), public)))
+            }
+            _ => None,
+        };
+        let refused = meters.metric(
+            "troika_gateway_connections_refused",
+            "Connections that were closed at once",
+            Family::<[(&'static str, &'static str); 1], Counter>::default,
+        );
+        let counted = Counted {
+            open: meters.metric(
+                "troika_gateway_connections",
+                "Connections that are open",
+                Gauge::default,
+            ),
+            refused: refused.get_or_create(&[("reason", "address")]).clone(),
+        };
+        // A proxy makes all connections of its clients.
+        let mut exempt = config.rate_limit_ip_whitelist.clone();
+        exempt.extend(&config.proxies.trusted);
+        Ok(Self {
+            tls,
+            redirect,
+            addresses: Addresses::new(config.max_connections_per_address, exempt),
+            counted,
+        })
+    }
+}
+
+/// What answers the requests of a connection.
+#[derive(Clone, Debug)]
+enum Door {
+    /// The routes, in plain text.
+    Plain,
+    /// The routes, over TLS; told to browsers so that they ask for nothing else.
+    Tls(ServerTls, Option<HeaderValue>),
+    /// Whoever comes in plain text is sent to where TLS is spoken.
+    Redirect(Redirect),
+}
+
+/// What all connections share.
+struct House {
+    router: Router,
+    builder: hyper_util::server::conn::auto::Builder<Streams>,
+    timeouts: Timeouts,
+    slots: Arc<Semaphore>,
+    addresses: Addresses,
+    counted: Counted,
+    connections: TaskTracker,
+    drain: Drain,
 }
 
 /// Serves connections from `listener` until the process drains: nothing new is accepted once
@@ -59,82 +169,74 @@ pub async fn serve(
     service: Service,
     drain: Drain,
 ) -> Result<(), ServeError> {
-    let address = listener.local_addr()?;
-    tracing::info!(%address, "gateway listens");
     let Service {
         router,
         config,
+        doors,
         follower: _follower,
     } = service;
-    let builder = Arc::new(builder(&config));
-    let slots = Arc::new(Semaphore::new(
-        config.max_connections.min(Semaphore::MAX_PERMITS),
-    ));
-    let connections = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = drain.refusing() => break,
-            accepted = accept(&listener, &slots) => accepted,
-        };
-        let Some((stream, client, slot)) = accepted else {
-            continue;
-        };
-        connections.spawn(connection(
-            stream,
-            client,
-            slot,
-            Arc::clone(&builder),
-            router.clone(),
-            Timeouts {
-                head: config.head_timeout,
-                write: config.write_timeout,
-            },
-            drain.clone(),
-        ));
-    }
-    drop(listener);
-    connections.close();
+    let address = listener.local_addr()?;
+    tracing::info!(%address, tls = doors.tls.is_some(), "gateway listens");
+    // One waits at each listener.
+    let waiting = usize::from(doors.redirect.is_some());
+    let slots = config.max_connections.saturating_add(waiting);
+    let house = Arc::new(House {
+        router,
+        builder: connection::builder(&config),
+        timeouts: Timeouts::of(&config),
+        slots: Arc::new(Semaphore::new(slots.min(Semaphore::MAX_PERMITS))),
+        addresses: doors.addresses,
+        counted: doors.counted,
+        connections: TaskTracker::new(),
+        drain: drain.clone(),
+    });
+    let door = match doors.tls {
+        Some(tls) => Door::Tls(tls, config.tls.transport_security()),
+        None => Door::Plain,
+    };
+    let redirecting = async {
+        if let Some((listener, redirect)) = doors.redirect {
+            let address = listener.local_addr()?;
+            tracing::info!(%address, "plain requests are sent to TLS");
+            attend(listener, Door::Redirect(redirect), &house).await;
+        }
+        Ok::<_, io::Error>(())
+    };
+    let (_, redirected) = tokio::join!(attend(listener, door, &house), redirecting);
+    redirected?;
+    house.connections.close();
     drain.finished().await;
     // The last bytes of a stream that has ended may still be on their way.
     tokio::select! {
-        () = connections.wait() => {}
+        () = house.connections.wait() => {}
         () = drain.forced() => {
-            tracing::warn!(connections = connections.len(), "connections are cut");
+            tracing::warn!(connections = house.connections.len(), "connections are cut");
         }
     }
     Ok(())
 }
 
-fn builder(config: &Config) -> auto::Builder<Streams> {
-    let mut builder = auto::Builder::new(Streams);
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.head_timeout)
-        .max_buf_size(WRITE_BUFFER);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_PER_CONNECTION)
-        .max_send_buf_size(WRITE_BUFFER)
-        .initial_stream_window_size(WINDOWS.0)
-        .initial_connection_window_size(WINDOWS.1)
-        .keep_alive_interval(KEEPALIVE.0)
-        .keep_alive_timeout(KEEPALIVE.1);
-    builder
-}
-
-/// Runs the streams of HTTP/2 connections, each for as long as it may live.
-#[derive(Clone, Copy)]
-struct Streams;
-
-impl<F> Executor<F> for Streams
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        tokio::spawn(tokio::time::timeout(STREAM_LIFE, stream));
+/// Takes connections until the process drains.
+async fn attend(listener: TcpListener, door: Door, house: &Arc<House>) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = house.drain.refusing() => break,
+            accepted = accept(&listener, &house.slots) => accepted,
+        };
+        let Some((stream, client, slot)) = accepted else {
+            continue;
+        };
+        let Some(place) = house.addresses.enter(client.ip()) else {
+            house.counted.refused.inc();
+            tracing::debug!("a connection more than its address may have is closed");
+            continue;
+        };
+        let serving = connection::serve(stream, client, door.clone(), Arc::clone(house));
+        house.connections.spawn(async move {
+            let _held = (slot, place);
+            serving.await;
+        });
     }
 }
 
@@ -157,80 +259,5 @@ async fn accept(
             }
             None
         }
-    }
-}
-
-/// How long a connection may dawdle.
-#[derive(Clone, Copy)]
-struct Timeouts {
-    head: Duration,
-    write: Duration,
-}
-
-async fn connection(
-    stream: TcpStream,
-    client: SocketAddr,
-    slot: OwnedSemaphorePermit,
-    builder: Arc<auto::Builder<Streams>>,
-    router: Router,
-    timeouts: Timeouts,
-    drain: Drain,
-) {
-    let _slot = slot;
-    // A token is a small write that must not wait for the next.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(timeouts.write));
-    let first_request = Arc::new(Notify::new());
-    let arrived = Arc::clone(&first_request);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        arrived.notify_one();
-        request.extensions_mut().insert(ConnectInfo(client));
-        router.clone().oneshot(request)
-    });
-    let io = TokioIo::new(Box::pin(stream));
-    let connection = builder.serve_connection(io, TowerToHyperService::new(service));
-    tokio::pin!(connection);
-    let first_deadline = tokio::time::sleep(timeouts.head);
-    tokio::pin!(first_deadline);
-    let refusing = drain.refusing();
-    tokio::pin!(refusing);
-    let (mut waiting, mut leaving) = (true, false);
-    loop {
-        tokio::select! {
-            result = connection.as_mut() => {
-                if let Err(error) = result {
-                    // Mostly a client that left in the middle: its right, and no event of ours.
-                    tracing::debug!(error, "a connection ended early");
-                }
-                return;
-            }
-            () = first_request.notified(), if waiting => waiting = false,
-            // hyper's own limit begins only once it knows the protocol.
-            () = first_deadline.as_mut(), if waiting => return,
-            () = refusing.as_mut(), if !leaving => {
-                leaving = true;
-                connection.as_mut().graceful_shutdown();
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stream_that_nobody_takes_is_let_go_after_its_life() {
-        let (held, let_go) = tokio::sync::oneshot::channel::<()>();
-        Streams.execute(async move {
-            let _held = held;
-            std::future::pending::<()>().await;
-        });
-        let began = tokio::time::Instant::now();
-        assert!(let_go.await.is_err());
-        assert_eq!(began.elapsed().as_secs(), STREAM_LIFE.as_secs());
     }
 }

@@ -1,11 +1,11 @@
 //! Administrators sign in on the pages: an address and a password for a cookie that scripts cannot read. It must not know
 //! how passwords are kept.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Extension, Router,
-    extract::{ConnectInfo, FromRef, State},
+    extract::{FromRef, State},
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
@@ -18,6 +18,7 @@ use troika_proto::accounts::v1::{AccountRole, SignInRequest};
 use utoipa::ToSchema;
 
 use crate::{
+    address::{ClientAddress, Https},
     auth::half_revoked,
     body::{BodyLimits, Json},
     identity::{COOKIES, Edge, TurnedAway, cookie},
@@ -102,13 +103,14 @@ impl Session {
 pub(crate) async fn sign_in(
     State(SignIn { edge, .. }): State<SignIn>,
     Extension(context): Extension<RequestContext>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Extension(ClientAddress(client)): Extension<ClientAddress>,
+    Extension(Https(https)): Extension<Https>,
     Json(sent): Json<Credentials>,
 ) -> Result<Response, Problem> {
     let asked = SignInRequest {
         email: sent.email,
         password: sent.password,
-        client_address: client.ip().to_canonical().to_string(),
+        client_address: client.to_string(),
     };
     // The gateway asks, for whoever it is: they are nobody yet.
     let own = RequestContext {
@@ -130,7 +132,7 @@ pub(crate) async fn sign_in(
         .ok_or_else(Problem::internal)?;
     let life = cookie::time::Duration::try_from(life).unwrap_or(cookie::time::Duration::HOUR);
     let mut response = Session::of(account.email, is_super).into_response();
-    set_cookie(&mut response, false, &token, life);
+    set_cookie(&mut response, https, &token, life);
     Ok(response)
 }
 
@@ -146,6 +148,7 @@ pub(crate) async fn sign_in(
 pub(crate) async fn sign_out(
     State(SignIn { edge, .. }): State<SignIn>,
     headers: HeaderMap,
+    Extension(Https(https)): Extension<Https>,
     signed_in: Option<Extension<Arc<SignedIn>>>,
 ) -> Response {
     if let (Some(Extension(account)), Some(token)) = (signed_in, cookie(&headers)) {
@@ -156,7 +159,7 @@ pub(crate) async fn sign_out(
     }
     let done = axum::Json(serde_json::json!({ "success": true }));
     let mut response = (StatusCode::OK, done).into_response();
-    set_cookie(&mut response, false, "", cookie::time::Duration::ZERO);
+    set_cookie(&mut response, https, "", cookie::time::Duration::ZERO);
     response
 }
 

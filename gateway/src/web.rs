@@ -2,6 +2,7 @@
 
 use axum::{
     body::Body,
+    extract::{Query, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
 use http::{
@@ -12,6 +13,9 @@ use http::{
     },
 };
 use rust_embed::{Embed, EmbeddedFile};
+use serde::Deserialize;
+
+use crate::bots::Bots;
 
 /// A page loads what this server gives it and nothing else, and no script stands in the page.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -20,6 +24,37 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; i
 #[derive(Embed)]
 #[folder = "web/"]
 struct Assets;
+
+/// Which bot a page is for.
+#[derive(Deserialize)]
+pub(crate) struct Shown {
+    bot: Option<String>,
+}
+
+/// Serves the chat page, which pages of others may show where its bot lets them.
+pub(crate) async fn chat_page(
+    State(bots): State<Bots>,
+    shown: Result<Query<Shown>, QueryRejection>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let bot = shown.ok().and_then(|Query(shown)| shown.bot);
+    let mut response = serve(method, uri, headers).await;
+    if let Some(bot) = bot {
+        let ancestors = bots.frame_ancestors(&bot).await;
+        let policy = POLICY.replace(
+            "frame-ancestors 'none'",
+            &format!("frame-ancestors {ancestors}"),
+        );
+        if let Ok(policy) = HeaderValue::try_from(policy) {
+            response
+                .headers_mut()
+                .insert(CONTENT_SECURITY_POLICY, policy);
+        }
+    }
+    response
+}
 
 /// Serves the pages and every asset; whatever is neither is not found. Stands last, after all routes.
 pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {

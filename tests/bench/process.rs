@@ -80,6 +80,7 @@ impl Processes {
         let mut gateway = spawn(
             troika("gateway")
                 .env("PORT", "0")
+                .env("RATE_LIMIT_IP_WHITELIST", "127.0.0.0/8")
                 .env("TROIKA_GATEWAY__CHAT", &chat_url),
         );
         let gateway_url = address(&first_line(&mut gateway), "gateway");

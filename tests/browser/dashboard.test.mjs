@@ -6,7 +6,7 @@ import { DashboardPage } from "./dashboard_page.mjs";
 import { TROIKA_URL, launch } from "./page.mjs";
 import { readable } from "./rollouts_page.mjs";
 import { rollout } from "./scripted_rollouts.mjs";
-import { GROUPS, HOUR, MINUTE, NO_FIGURES, SICK, SOURCES, ScriptedMetrics, TOKEN, before, failure, figures, health, history, problem, success } from "./scripted_metrics.mjs";
+import { GROUPS, HOUR, MINUTE, NO_FIGURES, SICK, SOURCES, ScriptedMetrics, before, failure, figures, health, history, problem, success } from "./scripted_metrics.mjs";
 
 let browser;
 let page;
@@ -19,7 +19,6 @@ afterEach(async () => {
   assert.deepEqual(faults, []);
 });
 
-const kept = () => page.page.evaluate(() => ({ session: sessionStorage.getItem("troika.admin"), local: localStorage.length, cookies: document.cookie }));
 const server = (options) => new ScriptedMetrics(options);
 const live = async (options) => (page = await DashboardPage.live(browser, options));
 const open = async (options) => (page = await DashboardPage.open(browser, options));
@@ -52,7 +51,6 @@ test("the page asks nobody but its own server", async () => {
   context.on("request", (request) => asked.add(new URL(request.url()).origin));
   const opened = await context.newPage();
   await server().stand(opened);
-  await opened.addInitScript((token) => sessionStorage.setItem("troika.admin", token), TOKEN);
   await opened.goto(`${TROIKA_URL}/dashboard`);
   await opened.locator("#charts[data-range]").waitFor();
   assert.deepEqual([...asked], [new URL(TROIKA_URL).origin]);
@@ -65,41 +63,6 @@ test("one page leads to the other", async () => {
   await page.page.waitForURL(`${TROIKA_URL}/rollouts`);
   await page.page.getByRole("link", { name: "Dashboard" }).click();
   await page.page.waitForURL(`${TROIKA_URL}/dashboard`);
-});
-
-// ---- signing in ------------------------------------------------------------------------------------
-
-test("signed out, the page shows the field alone and asks the server nothing", async () => {
-  await open({ token: null });
-  await page.field.waitFor();
-  assert.equal(await page.health.isVisible(), false);
-  assert.equal(await page.signOut.isVisible(), false);
-  assert.equal(await page.field.evaluate((field) => field === document.activeElement), true);
-  await page.signIn.click();
-  assert.match(await page.page.locator("#sign-in-problem").innerText(), /Paste the token first/);
-  assert.deepEqual(page.server.asked, []);
-});
-
-test("a wrong token is refused in the server's words, and a good one is kept in the tab alone", async () => {
-  await open({ token: null });
-  await page.field.fill("wrong");
-  await page.field.press("Enter");
-  await page.reads(page.page.locator("#sign-in-problem"), /^The token is not valid here\. troika token prints one$/);
-  assert.equal((await kept()).session, null);
-  await page.field.fill(TOKEN);
-  await page.field.press("Enter");
-  await page.server.opened(1);
-  assert.deepEqual(await kept(), { session: TOKEN, local: 0, cookies: "" });
-  assert.equal((await page.server.lastStream()).authorization, `Bearer ${TOKEN}`);
-  assert.doesNotMatch(page.page.url(), /token/);
-});
-
-test("signing out forgets the token and everything it showed", async () => {
-  await live();
-  await page.signOut.click();
-  await page.field.waitFor();
-  assert.equal((await kept()).session, null);
-  assert.doesNotMatch(await page.page.evaluate(() => document.body.textContent), /1 ?240|2\.4\.0/u);
 });
 
 // ---- figures ---------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ import { after, afterEach, before as beforeAll, test } from "node:test";
 import { DashboardPage } from "./dashboard_page.mjs";
 import { launch } from "./page.mjs";
 import { readable } from "./rollouts_page.mjs";
+import { TOKEN } from "./scripted_accounts.mjs";
 import { rollout } from "./scripted_rollouts.mjs";
-import { NO_FIGURES, SICK, SOURCES, ScriptedMetrics, alert, before, failure, figures, health, history, problem, source, success } from "./scripted_metrics.mjs";
+import { NO_FIGURES, SICK, SOURCES, ScriptedMetrics, alert, before, entry, failure, figures, health, history, problem, source, success } from "./scripted_metrics.mjs";
 
 let browser;
 let page;
@@ -39,6 +40,7 @@ const sick = () =>
     silences: [{ id: "a", alert: LONG, until: before(-3_600_000), author: LONG, reason: LONG }, { id: "b", alert: "", until: before(-3_600_000), author: "ada", reason: "x" }],
     events: [failure(0, { code: LONG, message: LONG }), success(0, { turnId: LONG, duration: 123_456_789 }), ...Array.from({ length: 60 }, (_, at) => success(at * 1_000))],
     groups: { endpoint: [{ value: LONG, figures: MANY }, { value: "none", figures: NO_FIGURES }] },
+    audit: { accounts: [entry(3, { name: LONG, role: LONG, action: LONG, target: LONG, before: LONG, after: JSON.stringify({ [LONG]: LONG }), requestId: LONG }), entry(2), entry(1, { name: "", subject: LONG, before: "", after: "", requestId: "" })] },
     rollouts: [rollout({ flag: LONG, candidate: LONG, stalled: true }), rollout({ id: "b", state: "awaiting_approval" })],
   });
 const empty = () => new ScriptedMetrics({ total: NO_FIGURES, events: [], groups: {}, sources: [], rollouts: [], health: health({ changes: undefined }), histories: { "1h": { ...history("1h"), points: [] } } });
@@ -65,9 +67,14 @@ for (const [place, context] of Object.entries({ "a desk": DESK, "a tablet": TABL
         assert.deepEqual(await findings(), [], what);
         assert.equal(await overflow(), 0, what);
       };
-      page = await DashboardPage.open(browser, { token: "wrong", ...look });
-      await page.reads(page.page.locator("#sign-in-problem"), /not valid/);
+      page = await DashboardPage.open(browser, { account: null, ...look });
+      await page.form.section.waitFor();
       await check("signed out");
+      await page.form.signIn(LONG, "wrong");
+      await page.reads(page.form.problem, /is wrong/);
+      await page.form.useToken("wrong");
+      await page.reads(page.form.tokenProblem, /not valid/);
+      await check("refused");
       await page.close();
 
       page = await DashboardPage.live(browser, { server: well(), ...look });
@@ -84,6 +91,8 @@ for (const [place, context] of Object.entries({ "a desk": DESK, "a tablet": TABL
       await page.table.waitFor();
       await page.silences.first().waitFor();
       await page.page.evaluate(() => document.querySelectorAll("details").forEach((fold) => (fold.open = true)));
+      await page.entries.nth(2).waitFor();
+      await page.page.evaluate(() => document.querySelectorAll("#audit-rows details").forEach((fold) => (fold.open = true)));
       await page.page.getByRole("button", { name: "Send a test" }).click();
       await page.reads(page.page.locator("#deliveries"), /Failed/);
       await check("sick");
@@ -97,7 +106,7 @@ for (const [place, context] of Object.entries({ "a desk": DESK, "a tablet": TABL
       await page.reads(page.dialog.getByRole("alert"), /averyvery/);
       await check("cut, and a silence refused");
       await page.page.keyboard.press("Escape");
-      await page.server.refuseStreams(problem(401, "token_expired", LONG));
+      await page.server.refuseStreams(problem(403, "admin_required", LONG));
       await page.page.evaluate(() => dispatchEvent(new Event("online")));
       await page.reads(page.page.locator("#sign-in-problem"), /averyvery/);
       await check("signed out over the last figures");
@@ -126,8 +135,8 @@ test("what matters at three in the morning stands on the first screen", async ()
 });
 
 test("an alert can be silenced with the keyboard alone, from the token to the reason", async () => {
-  page = await DashboardPage.open(browser, { token: null, server: new ScriptedMetrics({ alerts: [alert("error_rate_high")] }) });
-  await page.field.waitFor();
+  page = await DashboardPage.open(browser, { account: null, server: new ScriptedMetrics({ alerts: [alert("error_rate_high")] }) });
+  await page.form.email.waitFor();
   const { keyboard } = page.page;
   const focused = () => page.page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent.trim());
   const reach = async (name) => {
@@ -136,7 +145,10 @@ test("an alert can be silenced with the keyboard alone, from the token to the re
       await keyboard.press("Tab");
     }
   };
-  await keyboard.type("an.admin.token");
+  await reach("Use a token instead");
+  await keyboard.press("Enter");
+  await page.until(() => page.form.token.evaluate((field) => field === document.activeElement), (has) => has, "in the field");
+  await keyboard.type(TOKEN);
   await keyboard.press("Enter");
   await page.server.opened(1);
   await page.server.tell();

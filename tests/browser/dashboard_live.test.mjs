@@ -5,7 +5,8 @@ import { after, afterEach, before as beforeAll, test } from "node:test";
 import { DashboardPage } from "./dashboard_page.mjs";
 import { launch } from "./page.mjs";
 import { readable } from "./rollouts_page.mjs";
-import { ScriptedMetrics, TOKEN, failure, figures, health, problem, success } from "./scripted_metrics.mjs";
+import { ADMIN, TOKEN } from "./scripted_accounts.mjs";
+import { ScriptedMetrics, failure, figures, health, problem, success } from "./scripted_metrics.mjs";
 
 let browser;
 let page;
@@ -21,13 +22,12 @@ afterEach(async () => {
 const AWAY = problem(503, "metrics_unavailable", "The metrics role is away. Start it, or set [metrics] address.");
 const live = async (options) => (page = await DashboardPage.live(browser, options));
 const open = async (options) => (page = await DashboardPage.open(browser, options));
-const kept = () => page.page.evaluate(() => sessionStorage.getItem("troika.admin"));
 
 test("what the stream tells is shown at once, and a screen reader hears of health alone", async () => {
   await live();
   const stream = await page.server.lastStream();
   assert.match(stream.address, /\/api\/metrics\/live\?window=5m$/);
-  assert.equal(stream.authorization, `Bearer ${TOKEN}`);
+  assert.deepEqual([stream.authorization, stream.credentials], [null, "same-origin"]);
   await page.server.tell({ total: figures({ turns: 1_241 }), activeStreams: 13 }, [success(0, { turnId: "fresh" })]);
   await page.until(() => page.figure("Requests"), (text) => text === "1 241");
   assert.equal(await page.figure("Active streams"), "13");
@@ -83,36 +83,35 @@ test("an error on the stream is told in the server's words", async () => {
   await page.reads(page.stale, /The (metrics role stopped|server cannot be reached)\.$/);
 });
 
-test("a token that ends brings the field back, and the page stays as it was", async () => {
+test("a session that ends brings the form back, and the page stays as it was", async () => {
   await live({ hash: "#window=1m&range=24h" });
-  await page.server.refuseStreams(problem(401, "token_expired", "The token has expired. troika token prints another"));
+  await page.server.refuseStreams(problem(401, "token_expired", "The token has expired"));
   await page.server.breakOff();
-  await page.reads(page.page.locator("#sign-in-problem"), /^The token has expired\. troika token prints another$/);
-  assert.equal(await kept(), null);
-  assert.equal(await page.field.evaluate((field) => field === document.activeElement), true);
+  await page.reads(page.page.locator("#sign-in-problem"), /^Your session has ended\. Sign in again\.$/);
+  assert.equal(await page.form.email.inputValue(), ADMIN.email);
+  assert.equal(await page.form.password.evaluate((field) => field === document.activeElement), true);
   await page.reads(page.stale, /^Not live since .* Sign in again\.$/);
   assert.equal(await page.figure("Requests"), "1 240");
   assert.ok((await page.drawn("First token")).coloured > 100);
   await page.page.evaluate(() => (window.stillTheSame = true));
 
   await page.server.refuseStreams(null);
-  await page.field.fill(TOKEN);
-  await page.field.press("Enter");
+  await page.form.signIn();
   await page.server.opened(2);
   assert.match((await page.server.lastStream()).address, /window=1m$/);
   await page.server.tell({ total: figures({ turns: 1_400 }) });
   await page.isLink("Live");
   assert.equal(await page.figure("Requests"), "1 400");
-  assert.equal(await page.field.isVisible(), false);
+  assert.equal(await page.form.section.isVisible(), false);
   assert.equal(await page.stale.isVisible(), false);
   assert.equal(await page.page.evaluate(() => window.stillTheSame), true);
-  assert.equal(await kept(), TOKEN);
 });
 
-test("a token that was never good is told before anything is shown", async () => {
-  await open({ token: "expired" });
-  await page.reads(page.page.locator("#sign-in-problem"), /not valid here|has expired/);
-  assert.equal(await kept(), null);
+test("a session that the routes do not take is told before anything is shown", async () => {
+  const server = new ScriptedMetrics({ streamRefusal: problem(401, "token_revoked", "The token was revoked") });
+  for (const path of ["/api/metrics/history", "/api/metrics/figures", "/api/metrics/alerts", "/api/rollouts"]) server.refusals.set(`GET ${path}`, server.streamRefusal);
+  await open({ server });
+  await page.reads(page.form.problem, /^Your session has ended\./);
   assert.equal(await page.health.isVisible(), false);
   assert.equal(await page.stale.isVisible(), false);
 });
@@ -120,11 +119,9 @@ test("a token that was never good is told before anything is shown", async () =>
 test("a metrics role that is away is told in the server's words, and found when it is back", async () => {
   const server = new ScriptedMetrics({ streamRefusal: AWAY });
   for (const path of ["/api/metrics/history", "/api/metrics/figures", "/api/metrics/alerts"]) server.refusals.set(`GET ${path}`, AWAY);
-  await open({ server, token: null });
-  await page.field.fill(TOKEN);
-  await page.field.press("Enter");
+  await open({ server, account: null });
+  await page.form.useToken(TOKEN);
   await page.reads(page.stale, /^No figures yet\. The metrics role is away\. Start it, or set \[metrics\] address\.$/);
-  assert.equal(await kept(), TOKEN, "what is away is no reason to refuse a token");
   await page.until(() => page.page.locator(".refusal:visible").count(), (count) => count === 1, "said once");
   assert.equal(readable(await page.status.innerText()), "Health: Not known yet");
   await page.reads(page.page.getByRole("region", { name: "Rollouts" }), /streaming/);

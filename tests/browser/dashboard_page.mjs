@@ -2,16 +2,16 @@
 
 import { TROIKA_URL } from "./page.mjs";
 import { readable } from "./rollouts_page.mjs";
-import { ScriptedMetrics, TOKEN } from "./scripted_metrics.mjs";
+import { ADMIN } from "./scripted_accounts.mjs";
+import { ScriptedMetrics } from "./scripted_metrics.mjs";
+import { SignInForm } from "./sign_in_form.mjs";
 
 /** The dashboard in a browser context of its own. */
 export class DashboardPage {
   constructor(page, server) {
     this.page = page;
     this.server = server;
-    this.field = page.getByLabel("Admin token");
-    this.signIn = page.getByRole("button", { name: "Sign in" });
-    this.signOut = page.getByRole("button", { name: "Sign out" });
+    this.form = new SignInForm(page);
     this.link = page.locator("#link");
     this.announcer = page.locator("#announcer");
     this.stale = page.locator("#stale");
@@ -25,6 +25,9 @@ export class DashboardPage {
     this.table = page.getByRole("table", { name: "Breakdown" });
     this.processes = page.getByRole("region", { name: "Processes" }).locator(".process");
     this.turns = page.getByRole("region", { name: "Recent turns" });
+    this.audit = page.locator("#audit");
+    this.entries = page.locator("#audit-rows > li");
+    this.more = page.getByRole("button", { name: "More", exact: true });
     this.dialog = page.getByRole("dialog");
     /** What the page threw or its security policy refused. */
     this.faults = [];
@@ -36,21 +39,16 @@ export class DashboardPage {
 
   /**
    * @param {import("playwright-core").Browser} browser
-   * @param {{ server?: ScriptedMetrics | null, token?: string | null, hash?: string } &
-   *   import("playwright-core").BrowserContextOptions} [options] `token` is what the tab remembers; without a `server`
+   * @param {{ server?: ScriptedMetrics | null, account?: object | null, hash?: string } &
+   *   import("playwright-core").BrowserContextOptions} [options] `account` is whom the cookie names; without a `server`
    *   the running one answers
    */
-  static async open(browser, { server = new ScriptedMetrics(), token = TOKEN, hash = "", ...context } = {}) {
+  static async open(browser, { server = new ScriptedMetrics(), account = ADMIN, hash = "", ...context } = {}) {
     const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...context })).newPage();
     page.setDefaultTimeout(15_000);
     await server?.stand(page);
     const opened = new DashboardPage(page, server);
-    if (token !== null) {
-      await page.addInitScript((kept) => {
-        if (sessionStorage.getItem("was here") === null) sessionStorage.setItem("troika.admin", kept);
-        sessionStorage.setItem("was here", "yes");
-      }, token);
-    }
+    if (server !== null) server.accounts.account = account;
     await page.goto(`${TROIKA_URL}/dashboard${hash}`);
     return opened;
   }

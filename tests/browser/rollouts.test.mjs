@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before as beforeAll, test } from "node:test";
 import { TROIKA_URL, launch } from "./page.mjs";
 import { RolloutsPage, readable } from "./rollouts_page.mjs";
-import { BAKING, HOUR, MINUTE, ROLLOUT_ID, ScriptedRollouts, TOKEN, arm, before, decision, problem, rollout } from "./scripted_rollouts.mjs";
+import { BAKING, HOUR, MINUTE, ROLLOUT_ID, ScriptedRollouts, arm, before, decision, problem, rollout } from "./scripted_rollouts.mjs";
 
 let browser;
 let page;
@@ -17,7 +17,6 @@ afterEach(async () => {
   assert.deepEqual(faults, []);
 });
 
-const kept = () => page.page.evaluate(() => ({ session: sessionStorage.getItem("troika.admin"), local: localStorage.length, cookies: document.cookie }));
 const server = (options) => new ScriptedRollouts(options);
 const live = async (options) => (page = await RolloutsPage.live(browser, options));
 const open = async (options) => (page = await RolloutsPage.open(browser, options));
@@ -41,66 +40,6 @@ test("an address with a slash too many leads to the page", async () => {
     assert.equal(answer.url, `${TROIKA_URL}/rollouts`);
     assert.equal(answer.status, 200);
   }
-});
-
-// ---- signing in ------------------------------------------------------------------------------------
-
-test("signed out, the page shows the field alone and asks the server nothing", async () => {
-  await open({ token: null });
-  await page.field.waitFor();
-  const asked = [];
-  page.page.on("request", (request) => asked.push(request.url()));
-  assert.equal(await page.detail.count(), 0);
-  assert.equal(await page.page.getByRole("heading", { name: "Flags" }).isVisible(), false);
-  assert.equal(await page.signOut.isVisible(), false);
-  assert.equal(await page.field.evaluate((field) => field === document.activeElement), true);
-  assert.equal(await page.field.getAttribute("type"), "password");
-  assert.equal(await page.field.getAttribute("name"), null);
-  await page.signIn.click();
-  assert.match(await page.page.locator("#sign-in-problem").innerText(), /Paste the token first/);
-  assert.deepEqual(asked, []);
-});
-
-test("a wrong token is refused in the server's words and kept nowhere", async () => {
-  await open({ token: null });
-  await page.field.fill("wrong");
-  await page.field.press("Enter");
-  await page.reads(page.page.locator("#sign-in-problem"), /^The token is not valid here\. troika token prints one$/);
-  assert.equal((await kept()).session, null);
-  await page.field.fill(TOKEN);
-  await page.field.press("Enter");
-  await page.detail.waitFor();
-  assert.deepEqual(await kept(), { session: TOKEN, local: 0, cookies: "" });
-  assert.equal(new URL(page.page.url()).search, "");
-});
-
-test("a reload keeps the token, and signing out forgets it and everything it showed", async () => {
-  await live();
-  await page.page.reload();
-  await page.detail.waitFor();
-  await page.server.opened(1);
-  await page.signOut.click();
-  await page.field.waitFor();
-  assert.equal((await kept()).session, null);
-  assert.equal((await page.server.lastWatch()).left, true);
-  assert.doesNotMatch(await page.page.evaluate(() => document.body.textContent), /2\.4\.0|ada/);
-  assert.equal(await page.page.title(), "Rollouts – troika");
-});
-
-test("a token that stops being good brings the field back with the server's words", async () => {
-  await open({ token: "expired" });
-  await page.reads(page.page.locator("#sign-in-problem"), /not valid here/);
-  assert.equal((await kept()).session, null);
-  await page.close();
-
-  const refusing = server();
-  await live({ server: refusing });
-  refusing.refusals.set(`POST /api/rollouts/${ROLLOUT_ID}/pause`, problem(403, "forbidden", "This token may look at rollouts, not change them"));
-  await page.button("Pause").click();
-  await page.dialog.getByLabel("Reason").fill("Looks odd");
-  await page.dialog.getByRole("button", { name: "Pause" }).click();
-  await page.reads(page.page.locator("#sign-in-problem"), /may look at rollouts, not change them/);
-  assert.equal(await page.dialog.count(), 0);
 });
 
 // ---- one glance ------------------------------------------------------------------------------------

@@ -1,16 +1,16 @@
 //! Opens the rollout page and names its parts. Knows the page's labels, not its classes where a label will do.
 
 import { TROIKA_URL } from "./page.mjs";
-import { ScriptedRollouts, TOKEN } from "./scripted_rollouts.mjs";
+import { ADMIN } from "./scripted_accounts.mjs";
+import { ScriptedRollouts } from "./scripted_rollouts.mjs";
+import { SignInForm } from "./sign_in_form.mjs";
 
 /** The rollout page in a browser context of its own. */
 export class RolloutsPage {
   constructor(page, server) {
     this.page = page;
     this.server = server;
-    this.field = page.getByLabel("Admin token");
-    this.signIn = page.getByRole("button", { name: "Sign in" });
-    this.signOut = page.getByRole("button", { name: "Sign out" });
+    this.form = new SignInForm(page);
     this.link = page.locator("#link");
     this.announcer = page.locator("#announcer");
     this.active = page.getByRole("list", { name: "Under way" }).getByRole("link");
@@ -36,20 +36,15 @@ export class RolloutsPage {
 
   /**
    * @param {import("playwright-core").Browser} browser
-   * @param {{ server?: ScriptedRollouts, token?: string | null, hash?: string } &
-   *   import("playwright-core").BrowserContextOptions} [options] `token` is what the tab remembers
+   * @param {{ server?: ScriptedRollouts, account?: object | null, hash?: string } &
+   *   import("playwright-core").BrowserContextOptions} [options] `account` is whom the cookie names
    */
-  static async open(browser, { server = new ScriptedRollouts(), token = TOKEN, hash = "", ...context } = {}) {
+  static async open(browser, { server = new ScriptedRollouts(), account = ADMIN, hash = "", ...context } = {}) {
     const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...context })).newPage();
     page.setDefaultTimeout(15_000);
     await server.stand(page);
     const opened = new RolloutsPage(page, server);
-    if (token !== null) {
-      await page.addInitScript((kept) => {
-        if (sessionStorage.getItem("was here") === null) sessionStorage.setItem("troika.admin", kept);
-        sessionStorage.setItem("was here", "yes");
-      }, token);
-    }
+    server.accounts.account = account;
     await page.goto(`${TROIKA_URL}/rollouts${hash}`);
     return opened;
   }

@@ -1,7 +1,8 @@
 //! Stands in for the server's metrics, so that a test decides what is measured and what fires. Its stream is written
 //! inside the page, because a routed answer cannot come in pieces.
 
-import { TOKEN, before, problem, rollout } from "./scripted_rollouts.mjs";
+import { ScriptedAccounts, refuse, strangers } from "./scripted_accounts.mjs";
+import { MINUTE, before, problem, rollout } from "./scripted_rollouts.mjs";
 
 export { HOUR, MINUTE, TOKEN, before, problem } from "./scripted_rollouts.mjs";
 
@@ -140,6 +141,23 @@ export const failure = (at, changes = {}) => ({ type: "error", errorType: "opena
 
 export const EVENTS = [success(2_000), success(9_000, { firstAudioLatency: null, audioChunks: 0 }), failure(31_000), { ...success(44_000), type: "cancelled" }, success(61_000)];
 
+/** An entry of an audit log. */
+export function entry(number, changes = {}) {
+  return {
+    number,
+    time: before((200 - number) * MINUTE),
+    subject: "0199aa00-0000-7000-8000-00000000000a",
+    name: "ada@example.com",
+    role: "admin",
+    action: "flag.update",
+    target: "streaming",
+    before: JSON.stringify({ percentage: 10 }),
+    after: JSON.stringify({ percentage: 25 }),
+    requestId: `request-${number}`,
+    ...changes,
+  };
+}
+
 /** A history with a way of its own: a night without turns, a bad quarter of an hour. */
 export function history(range, { seed = 7, turns = 40 } = {}) {
   const [length, step] = STEPS[range];
@@ -161,6 +179,7 @@ export function history(range, { seed = 7, turns = 40 } = {}) {
 /** Metrics, alerts and rollouts as the page under test sees them. */
 export class ScriptedMetrics {
   #page;
+  accounts = new ScriptedAccounts();
   health;
   total;
   sources;
@@ -170,6 +189,8 @@ export class ScriptedMetrics {
   rollouts;
   groups;
   histories;
+  /** Entries of each source's audit log, the newest first. */
+  audit;
   /** With what streams are refused from the start, as by `refuseStreams`. */
   streamRefusal;
   activeStreams = 12;
@@ -181,8 +202,8 @@ export class ScriptedMetrics {
   /** Answers that are refused: "METHOD /path" to a problem, or to "cut". */
   refusals = new Map();
 
-  constructor({ health: well = health(), total = figures(), sources = SOURCES, events = EVENTS, alerts = [], silences = [], rollouts = [rollout()], groups = GROUPS, histories = {}, streamRefusal = null } = {}) {
-    Object.assign(this, { health: well, total, sources, events, alerts, silences, rollouts, groups, histories, streamRefusal });
+  constructor({ health: well = health(), total = figures(), sources = SOURCES, events = EVENTS, alerts = [], silences = [], rollouts = [rollout()], groups = GROUPS, histories = {}, audit = {}, streamRefusal = null } = {}) {
+    Object.assign(this, { audit, health: well, total, sources, events, alerts, silences, rollouts, groups, histories, streamRefusal });
   }
 
   /** Takes the server's place. */
@@ -229,6 +250,7 @@ export class ScriptedMetrics {
   }
 
   async #answer(route) {
+    if (await this.accounts.answer(route)) return undefined;
     const request = route.request();
     const { pathname: path, search, searchParams } = new URL(request.url());
     const method = request.method();
@@ -237,9 +259,7 @@ export class ScriptedMetrics {
     const refusal = this.refusals.get(`${method} ${path}`);
     if (refusal === "cut") return route.abort("connectionrefused");
     if (refusal !== undefined) return refuse(route, refusal);
-    if (request.headers().authorization !== `Bearer ${TOKEN}`) {
-      return refuse(route, problem(401, "token_invalid", "The token is not valid here. troika token prints one"));
-    }
+    if (!this.accounts.admits(request.headers())) return refuse(route, strangers(request.headers()));
     const [status, answer] = this.#of(method, path, searchParams, request.postDataJSON());
     return status === 204 ? route.fulfill({ status }) : route.fulfill({ status, json: answer });
   }
@@ -249,6 +269,11 @@ export class ScriptedMetrics {
     switch (`${method} ${path}`) {
       case "GET /api/rollouts":
         return [200, { rollouts: this.rollouts }];
+      case "GET /api/audit": {
+        const before = Number(search.get("before") ?? 0);
+        const older = (this.audit[search.get("source")] ?? []).filter((kept) => before === 0 || kept.number < before);
+        return [200, { success: true, entries: older.slice(0, Number(search.get("limit"))) }];
+      }
       case "GET /api/metrics/alerts":
         return [200, { alerts: this.alerts, silences: this.silences }];
       case "GET /api/metrics/history":
@@ -279,8 +304,8 @@ export class ScriptedMetrics {
   /** The newest stream: what was asked for it. */
   lastStream() {
     return this.#page.evaluate(() => {
-      const { address, authorization, left } = window.troikaStreams.at(-1);
-      return { address, authorization, left };
+      const { address, authorization, credentials, left } = window.troikaStreams.at(-1);
+      return { address, authorization, credentials, left };
     });
   }
 
@@ -331,10 +356,6 @@ export const GROUPS = {
   ],
 };
 
-function refuse(route, body) {
-  return route.fulfill({ status: body.status, contentType: "application/problem+json", body: JSON.stringify(body) });
-}
-
 /** Runs in the page. */
 function scriptStreams(refused) {
   const real = window.fetch.bind(window);
@@ -352,12 +373,11 @@ function scriptStreams(refused) {
     const refusal = window.troikaRefuseStreams;
     if (refusal === 0) throw new TypeError("network error");
     if (refusal !== null) return new Response(JSON.stringify(refusal), { status: refusal.status });
-    const stream = { address: url.href, authorization: options.headers.authorization, left: false, controller: null, told: null };
+    const stream = { address: url.href, authorization: options.headers.authorization ?? null, credentials: options.credentials, left: false, controller: null, told: null };
     stream.tell = (told) => {
       stream.told = { ...told, events: [] };
       stream.controller.enqueue(new TextEncoder().encode(`event: figures\ndata: ${JSON.stringify(told)}\n\n`));
     };
-    if (stream.authorization === "Bearer expired") return new Response(JSON.stringify({ detail: "The token has expired." }), { status: 401 });
     window.troikaStreams.push(stream);
     const body = new ReadableStream({
       start(controller) {

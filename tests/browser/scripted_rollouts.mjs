@@ -1,7 +1,10 @@
 //! Stands in for the server's flags and rollouts, so that a test decides what is under way and how it goes. Its streams
 //! are written inside the page, because a routed answer cannot come in pieces.
 
-export const TOKEN = "an.admin.token";
+import { ScriptedAccounts, problem, refuse, strangers } from "./scripted_accounts.mjs";
+
+export { TOKEN, problem } from "./scripted_accounts.mjs";
+
 export const ROLLOUT_ID = "0199aa00-0000-7000-8000-000000000001";
 
 export const MINUTE = 60_000;
@@ -113,12 +116,10 @@ export const FLAGS = [
   flag("tts", { description: "Answers are spoken; off, they are text alone." }),
 ];
 
-/** A problem document. */
-export const problem = (status, code, message, details = []) => ({ status, code, title: "Refused", detail: message, message, error: message, details });
-
 /** Flags and rollouts as the page under test sees them. */
 export class ScriptedRollouts {
   #page;
+  accounts = new ScriptedAccounts();
   rollouts;
   flags;
   decisions;
@@ -142,15 +143,14 @@ export class ScriptedRollouts {
 
   async #answer(route) {
     const request = route.request();
+    if (await this.accounts.answer(route)) return undefined;
     const path = new URL(request.url()).pathname;
     const body = request.postDataJSON();
     if (request.method() !== "GET") this.changes.push({ path, body });
     const refusal = this.refusals.get(`${request.method()} ${path}`);
     if (refusal === "cut") return route.abort("connectionrefused");
     if (refusal !== undefined) return refuse(route, refusal);
-    if (request.headers().authorization !== `Bearer ${TOKEN}`) {
-      return refuse(route, problem(401, "token_invalid", "The token is not valid here. troika token prints one"));
-    }
+    if (!this.accounts.admits(request.headers())) return refuse(route, strangers(request.headers()));
     const answer = this.#of(request.method(), path, body);
     if (answer === undefined) return refuse(route, problem(404, "path_not_found", "There is nothing at this path."));
     return route.fulfill({ json: { success: true, ...answer } });
@@ -188,8 +188,8 @@ export class ScriptedRollouts {
   /** The newest stream: what was asked for it. */
   lastWatch() {
     return this.#page.evaluate(() => {
-      const { path, authorization, left } = window.troikaWatches.at(-1);
-      return { path, authorization, left };
+      const { path, authorization, credentials, left } = window.troikaWatches.at(-1);
+      return { path, authorization, credentials, left };
     });
   }
 
@@ -216,10 +216,6 @@ export class ScriptedRollouts {
   }
 }
 
-function refuse(route, body) {
-  return route.fulfill({ status: body.status, contentType: "application/problem+json", body: JSON.stringify(body) });
-}
-
 /** Runs in the page. */
 function scriptStreams() {
   const real = window.fetch.bind(window);
@@ -232,7 +228,7 @@ function scriptStreams() {
     if (window.troikaRefuseWatches !== null) {
       return new Response(JSON.stringify({ detail: "There is no rollout with this id." }), { status: window.troikaRefuseWatches });
     }
-    const watch = { path, authorization: options.headers.authorization, left: false, controller: null };
+    const watch = { path, authorization: options.headers.authorization ?? null, credentials: options.credentials, left: false, controller: null };
     window.troikaWatches.push(watch);
     const body = new ReadableStream({
       start(controller) {

@@ -4,16 +4,20 @@
 export async function scripted(page) {
   await page.addInitScript(() => {
     const real = window.fetch.bind(window);
-    const script = { questions: [], stops: [], left: 0, controller: null };
+    const script = { questions: [], headers: [], stops: [], stopHeaders: [], left: 0, controller: null, refusals: [], sessionToken: null };
     window.troikaScript = script;
     window.fetch = async (address, options) => {
       const path = new URL(address, location.href).pathname;
       if (path === "/api/chat/stop") {
         script.stops.push(JSON.parse(options.body));
+        script.stopHeaders.push(options.headers);
         return new Response(JSON.stringify({ stopped: 1 }));
       }
       if (path !== "/api/chat/query/stream") return real(address, options);
       script.questions.push(JSON.parse(options.body));
+      script.headers.push(options.headers);
+      const refusal = script.refusals.shift();
+      if (refusal !== undefined) return new Response(JSON.stringify(refusal.body), { status: refusal.body.status, headers: { "content-type": "application/problem+json", ...refusal.headers } });
       const body = new ReadableStream({
         start(controller) {
           script.controller = controller;
@@ -27,7 +31,9 @@ export async function scripted(page) {
           });
         },
       });
-      return new Response(body, { headers: { "content-type": "text/event-stream" } });
+      const headers = { "content-type": "text/event-stream" };
+      if (script.sessionToken !== null) headers["x-session-token"] = script.sessionToken;
+      return new Response(body, { headers });
     };
   });
 }
@@ -94,6 +100,26 @@ export class ScriptedStream {
   /** The bodies of the questions that the page sent. */
   questions() {
     return this.#page.evaluate(() => window.troikaScript.questions);
+  }
+
+  /** The headers of the questions that the page sent. */
+  headers() {
+    return this.#page.evaluate(() => window.troikaScript.headers);
+  }
+
+  /** The headers of the stop requests that the page sent. */
+  stopHeaders() {
+    return this.#page.evaluate(() => window.troikaScript.stopHeaders);
+  }
+
+  /** The next questions are refused, one after the other, each with a problem. */
+  async refuse(...refusals) {
+    await this.#page.evaluate((wanted) => (window.troikaScript.refusals = wanted), refusals);
+  }
+
+  /** From now on streams come with this token of their session; null: with none. */
+  async giveSessionToken(token) {
+    await this.#page.evaluate((wanted) => (window.troikaScript.sessionToken = wanted), token);
   }
 
   /** The bodies of the stop requests that the page sent. */

@@ -6,7 +6,6 @@ use std::{
 };
 
 use serde_json::json;
-use tonic::transport::Channel;
 use troika_proto::chat::v1::{
     ListMessagesRequest, Message, Sender, chatbots_client::ChatbotsClient,
 };
@@ -17,7 +16,7 @@ use troika_tests::{
     servers, until,
 };
 
-use crate::sandbox;
+use crate::{callers::as_admin, sandbox};
 
 /// Visitors at once.
 const VISITORS: u128 = 16;
@@ -74,17 +73,14 @@ fn visitors(gateway: &str) -> (Arc<Mutex<Vec<Exchange>>>, tokio::task::JoinSet<(
 }
 
 async fn messages(troika: &Troika, session: &str) -> Vec<Message> {
-    let channel = Channel::from_shared(troika.chat().to_owned())
-        .unwrap()
-        .connect()
-        .await
-        .unwrap();
     let request = ListMessagesRequest {
         chatbot_id: DEMO_BOT.into(),
         session_id: session.into(),
         limit: 200,
     };
-    let answer = ChatbotsClient::new(channel).list_messages(request).await;
+    let answer = ChatbotsClient::new(as_admin(troika.chat()))
+        .list_messages(request)
+        .await;
     answer.unwrap().into_inner().messages
 }
 

@@ -85,6 +85,7 @@ fn a_token_stands_alone_on_standard_output() {
         Some(2)
     );
     let bare = sandbox()
+        .without("JWT_SECRET")
         .env("TROIKA_ENV", "production")
         .run(&["token", "--role", "admin"]);
     assert_ne!(

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 use troika_evaluation::{context::Visitor, flag::Flag, snapshot::Snapshot, wire};
 use troika_proto::flags::v1::{
     Author, CreateFlagRequest, ListChangesRequest, ListFlagsRequest, RestoreFlagRequest,
@@ -23,7 +23,10 @@ use troika_tests::{
 };
 use uuid::Uuid;
 
-use crate::sandbox;
+use crate::{
+    callers::{Called, as_admin},
+    sandbox,
+};
 
 const TOKENS: [&str; 3] = ["One ", "two ", "three."];
 
@@ -34,19 +37,17 @@ pub(crate) fn author(name: &str) -> Author {
     }
 }
 
-pub(crate) async fn flags_of(troika: &Troika) -> FlagsClient<Channel> {
-    FlagsClient::connect(troika.flags().to_owned())
-        .await
-        .unwrap()
+pub(crate) async fn flags_of(troika: &Troika) -> FlagsClient<Called> {
+    FlagsClient::new(as_admin(troika.flags()))
 }
 
 /// All flags as whoever watches is told.
-pub(crate) async fn snapshot(client: &mut FlagsClient<Channel>) -> Snapshot {
+pub(crate) async fn snapshot(client: &mut FlagsClient<Called>) -> Snapshot {
     let mut watched = client.watch(WatchRequest {}).await.unwrap().into_inner();
     wire::snapshot(watched.message().await.unwrap().unwrap())
 }
 
-pub(crate) async fn set(client: &mut FlagsClient<Channel>, key: &str, percentage: f64) {
+pub(crate) async fn set(client: &mut FlagsClient<Called>, key: &str, percentage: f64) {
     let request = SetPercentageRequest {
         key: key.to_owned(),
         percentage,
@@ -55,7 +56,7 @@ pub(crate) async fn set(client: &mut FlagsClient<Channel>, key: &str, percentage
     client.set_percentage(request).await.unwrap();
 }
 
-async fn switch(client: &mut FlagsClient<Channel>, key: &str, enabled: bool) -> bool {
+async fn switch(client: &mut FlagsClient<Called>, key: &str, enabled: bool) -> bool {
     let request = SwitchFlagRequest {
         key: key.to_owned(),
         enabled,
@@ -475,7 +476,7 @@ async fn any_revision_can_be_restored_and_the_history_tells_who_and_why() {
         .unwrap()
         .into_inner();
     let newest = &listed.changes[0];
-    assert_eq!(newest.author.as_ref().unwrap().name, "restorer");
+    assert_eq!(newest.author.as_ref().unwrap().name, "a-test as restorer");
     assert_eq!(newest.before.as_ref().unwrap().percentage, 20.0);
     assert_eq!(newest.after.as_ref().unwrap().percentage, 10.0);
 }
@@ -522,17 +523,17 @@ async fn hostile_input_gets_a_clear_error_and_changes_nothing() {
             Code::InvalidArgument
         );
     }
+    // Nobody changes anything in nobody's name, and nobody in another's.
     let request = SetPercentageRequest {
         key: "streaming".to_owned(),
         percentage: 5.0,
-        author: None,
+        author: by(),
     };
-    let refused = client.set_percentage(request).await.unwrap_err();
-    assert!(
-        refused.message().contains("author.name is required"),
-        "{}",
-        refused.message()
-    );
+    let mut stranger = FlagsClient::connect(troika.flags().to_owned())
+        .await
+        .unwrap();
+    let refused = stranger.set_percentage(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
     let listed = client
         .list_flags(ListFlagsRequest {})
         .await

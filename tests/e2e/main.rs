@@ -11,13 +11,16 @@
 
 mod acknowledged;
 mod between_roles;
+mod callers;
 mod command_line;
 mod crowd;
 mod disk;
+mod doors;
 mod edge;
 mod exposition;
 mod flags;
 mod leaving;
+mod limits;
 mod metrics;
 mod monitoring;
 mod openfeature;
@@ -30,6 +33,7 @@ mod spine;
 mod split_processes;
 mod stores_away;
 mod telemetry;
+mod tls;
 mod top;
 mod voice;
 mod voice_faults;

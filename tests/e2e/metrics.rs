@@ -8,7 +8,6 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use tonic::transport::Channel;
 use troika_proto::metrics::v1::{
     Dimension, GetHistoryRequest, GetSnapshotRequest, GetSnapshotResponse, Point, Window,
     metrics_client::MetricsClient,
@@ -23,7 +22,10 @@ use troika_tests::{
 };
 use uuid::Uuid;
 
-use crate::sandbox;
+use crate::{
+    callers::{Called, as_admin},
+    sandbox,
+};
 
 /// Turns that run at once.
 const AT_ONCE: usize = 10;
@@ -109,17 +111,13 @@ fn token(sandbox: &Sandbox) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-async fn as_admin(url: String, token: &str) -> Value {
+async fn told_an_admin(url: String, token: &str) -> Value {
     let request = troika_tests::http().get(url).bearer_auth(token);
     request.send().await.unwrap().json().await.unwrap()
 }
 
-fn client(address: &str) -> MetricsClient<Channel> {
-    MetricsClient::new(
-        Channel::from_shared(address.to_owned())
-            .unwrap()
-            .connect_lazy(),
-    )
+fn client(address: &str) -> MetricsClient<Called> {
+    MetricsClient::new(as_admin(address))
 }
 
 async fn snapshot(address: &str, window: Window, by: Dimension) -> GetSnapshotResponse {
@@ -217,7 +215,7 @@ async fn turns_of_a_known_shape_are_told_alike_in_every_surface() {
 
     // Percentiles against the turns themselves, one by one.
     let admin = token(&sandbox);
-    let events = as_admin(
+    let events = told_an_admin(
         format!("{gateway}/api/metrics/streaming/events?limit=1000"),
         &admin,
     )
@@ -347,7 +345,7 @@ async fn turns_of_a_known_shape_are_told_alike_in_every_surface() {
 /// Waits until the last hour's history has so many successes.
 async fn history(gateway: &str, admin: &str, successes: u64) {
     until("the history has them", SOON, async || {
-        let history = as_admin(format!("{gateway}/api/metrics/history?range=1h"), admin).await;
+        let history = told_an_admin(format!("{gateway}/api/metrics/history?range=1h"), admin).await;
         let points = history["points"].as_array().unwrap();
         let of = |point: &Value| point["figures"]["successes"].as_u64().unwrap();
         points.iter().map(of).sum::<u64>() == successes && points.len() <= 2
@@ -661,7 +659,7 @@ async fn alerts_reach_a_mail_server_and_a_webhook_and_say_when_it_is_over() {
     );
     let listed = sandbox.run(&["alert", "list", "--addr", troika.metrics()]);
     assert!(String::from_utf8_lossy(&listed.stdout).contains("many_errors"));
-    let alerts = as_admin(format!("{gateway}/api/metrics/alerts"), &admin).await;
+    let alerts = told_an_admin(format!("{gateway}/api/metrics/alerts"), &admin).await;
     let firing = alerts["alerts"]
         .as_array()
         .unwrap()
@@ -693,7 +691,7 @@ async fn alerts_reach_a_mail_server_and_a_webhook_and_say_when_it_is_over() {
     assert_eq!(silence.status(), 201);
     let silence: Value = silence.json().await.unwrap();
     until("the alert is silent", SOON, async || {
-        let alerts = as_admin(format!("{gateway}/api/metrics/alerts"), &admin).await;
+        let alerts = told_an_admin(format!("{gateway}/api/metrics/alerts"), &admin).await;
         alerts["alerts"]
             .as_array()
             .unwrap()

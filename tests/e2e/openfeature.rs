@@ -3,7 +3,6 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tonic::transport::Channel;
 use troika_evaluation::{
     context::Visitor,
     flag::{Condition, Flag, FlagType, Operator, Rule, Variant},
@@ -12,13 +11,14 @@ use troika_proto::flags::v1::{Author, CreateFlagRequest, flags_client::FlagsClie
 use troika_tests::servers::tools;
 
 use crate::{
+    callers::Called,
     flags::{author, flags_of, snapshot},
     sandbox,
 };
 
 const VISITORS: usize = 300;
 
-async fn create(client: &mut FlagsClient<Channel>, author: &Author, flag: &Flag) {
+async fn create(client: &mut FlagsClient<Called>, author: &Author, flag: &Flag) {
     let request = CreateFlagRequest {
         flag: Some(flag.into()),
         author: Some(author.clone()),

@@ -11,7 +11,6 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use tonic::transport::Channel;
 use troika_evaluation::{bucket, flag::BucketingMethod};
 use troika_proto::flags::v1::{
     Criteria, GetRolloutRequest, ListChangesRequest, ListDecisionsRequest, Plan, PlanStep, Rollout,
@@ -27,6 +26,7 @@ use troika_tests::{
 use uuid::Uuid;
 
 use crate::{
+    callers::{Called, as_admin},
     flags::{author, flags_of},
     sandbox,
 };
@@ -78,7 +78,7 @@ fn steps(steps: &[(f64, u64)]) -> Vec<PlanStep> {
         .collect()
 }
 
-async fn start(client: &mut RolloutsClient<Channel>, plan: Plan) -> Rollout {
+async fn start(client: &mut RolloutsClient<Called>, plan: Plan) -> Rollout {
     let request = StartRolloutRequest {
         flag: "streaming".to_owned(),
         candidate: "v2".to_owned(),
@@ -95,7 +95,7 @@ async fn start(client: &mut RolloutsClient<Channel>, plan: Plan) -> Rollout {
         .unwrap()
 }
 
-async fn rollout(client: &mut RolloutsClient<Channel>, id: &str) -> Option<Rollout> {
+async fn rollout(client: &mut RolloutsClient<Called>, id: &str) -> Option<Rollout> {
     let request = GetRolloutRequest { id: id.to_owned() };
     client.get_rollout(request).await.ok()?.into_inner().rollout
 }
@@ -140,7 +140,7 @@ async fn drive(
 
 /// Drives turns until the rollout is over; the percentages that were seen on the way.
 async fn until_over(
-    client: &mut RolloutsClient<Channel>,
+    client: &mut RolloutsClient<Called>,
     gateway: &str,
     id: &str,
     query: impl Fn(&Rollout, usize) -> &'static str,
@@ -165,7 +165,7 @@ async fn until_over(
 }
 
 /// The percentages a rollout set, in order, by the log.
-async fn percentages(client: &mut FlagsClient<Channel>, id: &str) -> Vec<f64> {
+async fn percentages(client: &mut FlagsClient<Called>, id: &str) -> Vec<f64> {
     let request = ListChangesRequest {
         key: "streaming".to_owned(),
         limit: Some(500),
@@ -190,9 +190,7 @@ async fn percentages(client: &mut FlagsClient<Channel>, id: &str) -> Vec<f64> {
 async fn a_good_candidate_goes_all_the_way_to_100() {
     let provider = scripted().await;
     let troika = controlled().provider(&provider).start();
-    let mut rollouts = RolloutsClient::connect(troika.flags().to_owned())
-        .await
-        .unwrap();
+    let mut rollouts = RolloutsClient::new(as_admin(troika.flags()));
     let all = [1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 100.0];
     let plan = Plan {
         steps: steps(&all.map(|percentage| (percentage, 500))),
@@ -244,9 +242,7 @@ async fn five_per_cent_errors_from_the_third_step_on_are_rolled_back_in_every_pr
     let gateway = sandbox
         .env("TROIKA_GATEWAY__CHAT", chat.chat())
         .start_role("gateway");
-    let mut rollouts = RolloutsClient::connect(flags.flags().to_owned())
-        .await
-        .unwrap();
+    let mut rollouts = RolloutsClient::new(as_admin(flags.flags()));
     let plan = Plan {
         steps: steps(&[
             (5.0, 500),
@@ -323,9 +319,7 @@ async fn five_per_cent_errors_from_the_third_step_on_are_rolled_back_in_every_pr
 async fn slow_first_tokens_of_the_candidate_are_rolled_back() {
     let provider = scripted().await;
     let troika = controlled().provider(&provider).start();
-    let mut rollouts = RolloutsClient::connect(troika.flags().to_owned())
-        .await
-        .unwrap();
+    let mut rollouts = RolloutsClient::new(as_admin(troika.flags()));
     let plan = Plan {
         steps: steps(&[(10.0, 500), (100.0, 500)]),
         ..Plan::default()
@@ -359,15 +353,13 @@ async fn an_outage_that_hits_both_arms_holds_and_blames_nobody() {
     ])])
     .await;
     let troika = controlled().provider(&provider).start();
-    let mut rollouts = RolloutsClient::connect(troika.flags().to_owned())
-        .await
-        .unwrap();
+    let mut rollouts = RolloutsClient::new(as_admin(troika.flags()));
     let plan = Plan {
         steps: steps(&[(50.0, 500), (100.0, 500)]),
         ..Plan::default()
     };
     let started = start(&mut rollouts, plan).await;
-    let seen = async |client: &mut RolloutsClient<Channel>| {
+    let seen = async |client: &mut RolloutsClient<Called>| {
         let now = rollout(client, &started.id).await.unwrap();
         assert_eq!(now.state(), RolloutState::Running, "{now:#?}");
         let decision = now.last_decision.unwrap_or_default();
@@ -436,9 +428,7 @@ async fn cluster() -> Cluster {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_dies_no_step_is_skipped_and_none_repeated() {
     let mut cluster = cluster().await;
-    let mut rollouts = RolloutsClient::connect(cluster.replicas[1].flags().to_owned())
-        .await
-        .unwrap();
+    let mut rollouts = RolloutsClient::new(as_admin(cluster.replicas[1].flags()));
     let all = [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0];
     let plan = Plan {
         steps: steps(&all.map(|percentage| (percentage, 300))),
@@ -465,7 +455,7 @@ async fn whatever_dies_no_step_is_skipped_and_none_repeated() {
             }
         }
     });
-    let reached = async |client: &mut RolloutsClient<Channel>, wanted: usize| {
+    let reached = async |client: &mut RolloutsClient<Called>, wanted: usize| {
         until("the step is reached", PATIENCE, async || {
             let now = rollout(client, &id).await;
             now.is_some_and(|now| {
@@ -482,9 +472,7 @@ async fn whatever_dies_no_step_is_skipped_and_none_repeated() {
     reached(&mut rollouts, 2).await;
     cluster.replicas[0] = cluster.sandbox.start_role("flags");
     cluster.replicas[1].signal("STOP");
-    let mut other = RolloutsClient::connect(cluster.replicas[0].flags().to_owned())
-        .await
-        .unwrap();
+    let mut other = RolloutsClient::new(as_admin(cluster.replicas[0].flags()));
     reached(&mut other, 3).await;
     // Back from a long sleep it still believes that it judges: the log knows better.
     cluster.replicas[1].signal("CONT");

@@ -118,7 +118,11 @@ async fn what_visitors_say_and_what_is_secret_never_reaches_logs_or_figures() {
         "query": "my-private-question", "chatbotId": DEMO_BOT, "enableTTS": true,
         "email": "somebody@example.org", "phone": "+911234567890", "name": "Name-of-Somebody",
     });
+    // A token that is none is refused, and not repeated either.
     let stranger = [("authorization", "Bearer token-of-a-stranger")];
+    let refused = ask_with(gateway, &asked, &stranger).await;
+    assert_eq!(refused.status, 401);
+    let stranger = [("authorization", "Basic token-of-a-stranger")];
     // Answered, refused by the model, broken off; and wrong in every field.
     for _ in 0..3 {
         ask_with(gateway, &asked, &stranger).await.all().await;

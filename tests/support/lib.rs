@@ -8,6 +8,7 @@
     reason = "a panic is how a test fails"
 )]
 
+pub mod certificates;
 pub mod collector;
 pub mod exposition;
 pub mod google;

@@ -53,7 +53,25 @@ pub async fn ask_with(gateway: &str, question: &Value, headers: &[(&str, &str)])
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = request.send().await.unwrap();
+    listen(request.send().await.unwrap())
+}
+
+/// Asks by a client of one's own; what goes wrong before there is a response is told.
+///
+/// # Errors
+/// When there is no response.
+pub async fn ask_by(
+    client: &reqwest::Client,
+    gateway: &str,
+    question: &Value,
+) -> reqwest::Result<Listening> {
+    let request = client
+        .post(format!("{gateway}/api/chat/query/stream"))
+        .json(question);
+    Ok(listen(request.send().await?))
+}
+
+fn listen(response: reqwest::Response) -> Listening {
     Listening {
         status: response.status().as_u16(),
         headers: response.headers().clone(),

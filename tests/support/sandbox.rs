@@ -19,21 +19,38 @@ use crate::servers::signal;
 const START: Duration = Duration::from_secs(60);
 
 /// Variables of the surrounding environment that would reach the binary and change it.
-const FOREIGN: [&str; 13] = [
+const FOREIGN: [&str; 17] = [
     "PORT",
     "MONGODB_URI",
     "REDIS_URL",
+    "RATE_LIMIT_IP_WHITELIST",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
     "OPENAI_MODEL",
     "GOOGLE_CLOUD_CREDENTIALS",
     "JWT_SECRET",
     "SESSION_SECRET",
+    "SERVICE_SECRET",
+    "JWT_PREVIOUS_SECRET",
+    "TROIKA_TOKEN",
     "NODE_ENV",
     "TROIKA_ENV",
     "RUST_LOG",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
+
+/// What tokens are signed with in every sandbox, so that processes with folders of their own know each other.
+pub const SECRET: &str = "3f9c1b7e5d2a4860b1c7e9f2a4d6b8c0";
+
+/// A token with these claims, good for an hour where they say nothing else.
+pub fn token(mut claims: serde_json::Value) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    if claims["exp"].is_null() {
+        claims["exp"] = (now.unwrap().as_secs() + 3600).into();
+    }
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+}
 
 /// Where processes are started: one binary, one data folder, one environment.
 #[derive(Clone)]
@@ -54,6 +71,10 @@ impl Sandbox {
             ("TROIKA_METRICS__LISTEN", "127.0.0.1:0"),
             ("TROIKA_ADMIN__LISTEN", "127.0.0.1:0"),
             ("TROIKA_CHAT__MODEL__KNOWLEDGE_PACE", "0s"),
+            ("JWT_SECRET", SECRET),
+            ("SESSION_SECRET", SECRET),
+            // All clients of a test are one address: see `limited`.
+            ("RATE_LIMIT_IP_WHITELIST", "127.0.0.0/8"),
         ];
         Self {
             binary: binary.into(),
@@ -68,6 +89,18 @@ impl Sandbox {
     /// Sets a variable for every process.
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// Leaves a variable out that a sandbox sets.
+    pub fn without(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
+    /// Clients on this machine are limited like all others.
+    pub fn limited(mut self) -> Self {
+        self.environment.remove("RATE_LIMIT_IP_WHITELIST");
         self
     }
 

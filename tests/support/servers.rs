@@ -36,6 +36,19 @@ impl Server {
         (self.child, _) = start_mongodb(self.folder.path(), self.port);
     }
 
+    /// Starts a killed Redis server again, on its port and without its data.
+    pub fn restart_redis(&mut self) {
+        let begun = Instant::now();
+        // Its own last connections may hold the port for a moment.
+        loop {
+            self.child = spawn_redis(self.folder.path(), self.port);
+            if listens(&mut self.child, self.port) {
+                return;
+            }
+            assert!(begun.elapsed() < START, "redis-server did not listen again");
+        }
+    }
+
     /// Stops the server in its tracks: connections stay open, nothing answers.
     pub fn freeze(&self) {
         signal(self.child.id(), "STOP");
@@ -126,36 +139,49 @@ pub fn redis() -> Server {
     for _ in 0..5 {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
-        let child = Command::new("redis-server")
-            .args([
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--port",
-            ])
-            .arg(port.to_string())
-            .current_dir(folder.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("redis-server is not there: tests/run installs it");
-        let mut server = Server {
-            child,
-            port,
-            folder,
-        };
-        let begun = Instant::now();
-        while begun.elapsed() < START && server.child.try_wait().unwrap().is_none() {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                return server;
-            }
-            thread::sleep(Duration::from_millis(5));
+        let mut child = spawn_redis(folder.path(), port);
+        if listens(&mut child, port) {
+            return Server {
+                child,
+                port,
+                folder,
+            };
         }
     }
     panic!("redis-server did not listen");
+}
+
+fn spawn_redis(folder: &Path, port: u16) -> Child {
+    Command::new("redis-server")
+        .args([
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--port",
+        ])
+        .arg(port.to_string())
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("redis-server is not there: tests/run installs it")
+}
+
+/// Whether it listens in the end, and did not leave.
+fn listens(child: &mut Child, port: u16) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < START && child.try_wait().unwrap().is_none() {
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    false
 }
 
 /// An address where connections are refused.

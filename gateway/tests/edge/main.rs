@@ -21,6 +21,7 @@ mod page;
 mod polled_health;
 mod requests;
 mod rollouts;
+mod secure;
 mod setup;
 mod speech;
 mod streams;

@@ -98,6 +98,7 @@ impl House {
             // Nobody listens there, unless a test says otherwise.
             flags: "http://127.0.0.1:1".parse().unwrap(),
             metrics: "http://127.0.0.1:1".parse().unwrap(),
+            rate_limit_ip_whitelist: vec!["127.0.0.0/8".parse().unwrap()],
             ..Config::default()
         };
         change(&mut config);

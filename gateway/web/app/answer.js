@@ -180,7 +180,8 @@ export class AnswerView {
     this.#end("failed");
     this.#addProblem(problem);
     if (this.#text !== "") this.#addMeta(null);
-    this.#say(problem.message);
+    const wait = problem.canRetry && problem.retryAfter > 0 ? ` You can try again in ${waiting(problem.retryAfter)}.` : "";
+    this.#say(problem.message + wait);
     this.#reactions.grew();
   }
 
@@ -269,7 +270,7 @@ export class AnswerView {
     const label = retry.lastElementChild;
     const tick = () => {
       retry.disabled = left > 0;
-      label.textContent = left > 0 ? `Try again in ${left} s` : "Try again";
+      label.textContent = left > 0 ? `Try again in ${waiting(left)}` : "Try again";
       if (left <= 0) clearInterval(this.#countdown);
       left -= 1;
     };
@@ -277,4 +278,11 @@ export class AnswerView {
     tick();
     return retry;
   }
+}
+
+/** How long is left, roughly where it is long. */
+function waiting(seconds) {
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7_200) return `${Math.ceil(seconds / 60)} min`;
+  return `${Math.ceil(seconds / 3_600)} h`;
 }

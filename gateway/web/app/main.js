@@ -5,14 +5,17 @@ import { Announcer } from "./announcer.js";
 import { botFromAddress } from "./bot.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
+import { isAboutVisitorToken } from "./problems.js";
 import { EndFollower } from "./scroll.js";
 import { Session } from "./session.js";
 import { startTurn } from "./turn.js";
+import { Visitor } from "./visitor.js";
 import { Voice } from "./voice.js";
 
 const place = (id) => document.getElementById(id);
 
 const bot = botFromAddress(location.search);
+const visitor = new Visitor(bot.id);
 const session = new Session(bot.id);
 const announcer = new Announcer(place("announcer"));
 const end = new EndFollower(place("to-latest"));
@@ -56,18 +59,22 @@ async function ask(question) {
   // Still inside the click or key that asked: browsers let sound through only then.
   voice.begin(view);
   const started = performance.now();
-  const asked = { query: question, chatbotId: bot.id, sessionId: session.id, aloud: voice.isOn };
-  const turn = startTurn(asked, (type, data) => {
-    if (running?.view === view) showEvent(view, type, data);
-  });
-  const current = { question, view, turn };
+  const current = { question, view, turn: startOf(question, view) };
   setRunning(current);
   announcer.say("Question sent.");
   end.resume();
 
-  const outcome = await turn.finished;
+  let outcome = await current.turn.finished;
+  if (running === current && outcome.problem?.code === "session_not_yours") {
+    if (session.exchanges.length > 0) view.note("The bot does not know what was said before: a new conversation begins here.");
+    session.renew();
+    current.turn = startOf(question, view);
+    outcome = await current.turn.finished;
+  }
   if (running !== current) return; // a new conversation began meanwhile
   setRunning(null);
+  // What is not taken once is not taken again: the next question is a guest's.
+  if (outcome.problem && isAboutVisitorToken(outcome.problem)) visitor.forget();
   const seconds = (performance.now() - started) / 1_000;
   if (outcome.kind === "complete") view.finish(outcome.complete, seconds);
   else if (outcome.kind === "stopped") view.stopped(seconds);
@@ -75,6 +82,25 @@ async function ask(question) {
   if (outcome.kind === "stopped") voice.silence();
   else voice.finish();
   session.add({ question, ...view.record(outcome.kind, seconds) });
+}
+
+function startOf(question, view) {
+  const asked = {
+    query: question,
+    chatbotId: bot.id,
+    sessionId: session.id,
+    sessionToken: session.token,
+    visitorToken: visitor.token,
+    aloud: voice.isOn,
+  };
+  return startTurn(asked, {
+    event: (type, data) => {
+      if (running?.view === view) showEvent(view, type, data);
+    },
+    sessionToken: (token) => {
+      if (running?.view === view) session.token = token;
+    },
+  });
 }
 
 function showEvent(view, type, data) {

@@ -1,5 +1,5 @@
-//! Remembers one bot's conversation for as long as the tab lives: the session id that the server gave, and what was
-//! said, so that a reload shows what the bot still knows. Nothing outlives the tab. Works without storage, too.
+//! Remembers one bot's conversation for as long as the tab lives: the session id that the server gave, the token that shows
+//! whose it is, and what was said, so that a reload shows what the bot still knows. Nothing outlives the tab. Works without storage, too.
 
 /** Exchanges kept; the oldest go first. */
 const KEPT = 50;
@@ -12,7 +12,7 @@ const KEPT = 50;
 /** What is remembered of the conversation with one bot. */
 export class Session {
   #key;
-  #memory = { id: null, exchanges: [] };
+  #memory = { id: null, token: null, exchanges: [] };
 
   /** @param {string} botId */
   constructor(botId) {
@@ -22,6 +22,7 @@ export class Session {
       if (stored !== null && Array.isArray(stored.exchanges)) {
         this.#memory = {
           id: typeof stored.id === "string" ? stored.id : null,
+          token: typeof stored.token === "string" ? stored.token : null,
           exchanges: stored.exchanges.filter((exchange) => typeof exchange?.question === "string"),
         };
       }
@@ -37,6 +38,23 @@ export class Session {
 
   set id(id) {
     this.#memory.id = id;
+    this.#save();
+  }
+
+  /** What shows the server whose session this is; null when it gave nothing. */
+  get token() {
+    return this.#memory.token;
+  }
+
+  set token(token) {
+    this.#memory.token = token;
+    this.#save();
+  }
+
+  /** Goes on in a session of its own; what was said stays on the page, and the bot does not know it. */
+  renew() {
+    this.#memory.id = null;
+    this.#memory.token = null;
     this.#save();
   }
 
@@ -59,7 +77,7 @@ export class Session {
 
   /** Starts a new conversation. */
   clear() {
-    this.#memory = { id: null, exchanges: [] };
+    this.#memory = { id: null, token: null, exchanges: [] };
     this.#save();
   }
 

@@ -16,13 +16,15 @@ const STOP_GRACE_MS = 1_000;
 
 /**
  * Starts a turn.
- * @param {{ query: string, chatbotId: string, sessionId: string | null, aloud: boolean }} question
- * @param {(type: string, data: object) => void} onEvent called for every event, in order
+ * @param {{ query: string, chatbotId: string, sessionId: string | null, sessionToken: string | null,
+ *   visitorToken: string | null, aloud: boolean }} question
+ * @param {{ event: (type: string, data: object) => void, sessionToken: (token: string) => void }} reactions `event` is
+ *   called for every event, in order; `sessionToken` before them, when the server tells whose the session is
  * @returns {{ finished: Promise<Outcome>, stop: () => void }} `finished` never rejects; `stop` may be called at any time
  */
-export function startTurn(question, onEvent) {
+export function startTurn(question, reactions) {
   const abort = new AbortController();
-  const turn = { id: null, stopping: false, silent: false, onEvent };
+  const turn = { id: null, stopping: false, silent: false, who: whoAsks(question), reactions };
 
   const stop = () => {
     if (turn.stopping) return;
@@ -32,7 +34,7 @@ export function startTurn(question, onEvent) {
       return;
     }
     // Asked to stop, the server saves what was said and ends the stream itself; leaving is the fallback.
-    void requestStop(turn.id);
+    void requestStop(turn.id, turn.who);
     setTimeout(() => abort.abort(), STOP_GRACE_MS);
   };
 
@@ -49,7 +51,7 @@ async function run(question, turn, abort) {
     watch.reset();
     const response = await fetch("api/chat/query/stream", {
       method: "POST",
-      headers: { "content-type": "application/json", accept: "text/event-stream" },
+      headers: { "content-type": "application/json", accept: "text/event-stream", ...turn.who },
       body: JSON.stringify(requestBody(question)),
       cache: "no-store",
       signal: abort.signal,
@@ -57,6 +59,11 @@ async function run(question, turn, abort) {
     if (!response.ok) return { kind: "failed", problem: await fromResponse(response) };
     if (!isEventStream(response)) return { kind: "failed", problem: brokenOff(true) };
     connected = true;
+    const sessionToken = response.headers.get("x-session-token");
+    if (sessionToken) {
+      turn.who["x-session-token"] = sessionToken;
+      turn.reactions.sessionToken(sessionToken);
+    }
     return await follow(response.body, turn, watch);
   } catch {
     // fetch and read reject for one of three reasons: we left, we gave up waiting, or the network did.
@@ -82,7 +89,7 @@ async function follow(body, turn, watch) {
       const data = parse(event.data);
       if (data === null) continue;
       if (event.type === "connected" && typeof data.turnId === "string") turn.id = data.turnId;
-      turn.onEvent(event.type, data);
+      turn.reactions.event(event.type, data);
       outcome ??= outcomeOf(event.type, data, turn.stopping);
       if (event.type === "close") return outcome ?? { kind: "failed", problem: brokenOff(true) };
     }
@@ -106,11 +113,18 @@ function requestBody({ query, chatbotId, sessionId, aloud }) {
   return body;
 }
 
-async function requestStop(turnId) {
+function whoAsks({ visitorToken, sessionId, sessionToken }) {
+  const headers = {};
+  if (visitorToken) headers.authorization = `Bearer ${visitorToken}`;
+  if (sessionId && sessionToken) headers["x-session-token"] = sessionToken;
+  return headers;
+}
+
+async function requestStop(turnId, headers) {
   try {
     await fetch("api/chat/stop", {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...headers },
       body: JSON.stringify({ turnId }),
       keepalive: true,
     });

@@ -5,11 +5,11 @@ import { Server, list } from "../rollouts/asking.js";
 /** A test may wait for mail servers. */
 const TEST_PATIENCE_MS = 40_000;
 
-/** The server's routes, asked with one token. */
+/** The server's routes, asked as one person. */
 export class Api {
   #server;
 
-  /** @param {string} token */
+  /** @param {string | null} token null: the browser's cookie says who asks */
   constructor(token) {
     this.#server = new Server(token);
   }
@@ -57,6 +57,12 @@ export class Api {
   /** @returns {Promise<object[]>} what became of the test at each receiver */
   async test() {
     return list(await this.#server.ask("api/metrics/alerts/test", { body: {}, patience: TEST_PATIENCE_MS }), "deliveries");
+  }
+
+  /** Entries of one role's audit log below the number `before`; the newest when it is 0. */
+  audit(source, before, limit) {
+    const below = before > 0 ? `&before=${before}` : "";
+    return this.#server.ask(`api/audit?source=${encodeURIComponent(source)}&limit=${limit}${below}`);
   }
 
   /** @returns {Promise<object[]>} newest first */

@@ -33,7 +33,7 @@ const HOUR_S = 3_600;
  *   problems: Record<"alerts" | "history" | "groups" | "rollouts" | "action", HTMLElement> }} Parts
  */
 
-/** What one token shows. */
+/** What administrators see. */
 export class Board {
   #api;
   #parts;
@@ -42,7 +42,7 @@ export class Board {
   #following = null;
   #polls;
   #timer;
-  #ended = false;
+  #paused = false;
   #cut = "";
   #heardAt = 0;
   #health = "";
@@ -54,13 +54,19 @@ export class Board {
    * @param {import("./api.js").Api} api
    * @param {Parts} parts
    * @param {import("./address.js").Address} address
-   * @param {(refusal: Refusal) => void} turnedAway the token is not good any more
+   * @param {(refusal: Refusal | null) => void} turnedAway the server wants to know again who asks; null: someone wants to
+   *   do something meanwhile
    */
   constructor(api, parts, address, turnedAway) {
     this.#api = api;
     this.#parts = parts;
     this.#address = address;
     this.#turnedAway = turnedAway;
+    this.#begin();
+  }
+
+  #begin() {
+    const [api, parts, address] = [this.#api, this.#parts, this.#address];
     this.#polls = {
       alerts: this.#poll("alerts", () => api.alerts(), (told) => this.#showAlerts(told), () => ALERTS_MS),
       history: this.#poll(
@@ -88,6 +94,7 @@ export class Board {
 
   /** Another window, range or dimension was chosen. */
   chosen(name) {
+    if (this.#paused) return;
     if (name === "window") this.#follow();
     if (name === "window" || name === "by") void this.#polls.groups.now();
     if (name === "range") void this.#polls.history.now();
@@ -95,12 +102,14 @@ export class Board {
 
   /** Tries again at once what waits for its next attempt. */
   hurry() {
+    if (this.#paused) return;
     this.#following?.hurry();
     for (const poll of Object.values(this.#polls)) void poll.now();
   }
 
   /** Someone wants quiet for an hour. @param {string} alert empty: all of them */
   silence(alert) {
+    if (this.#asksWho()) return;
     const what = alert === "" ? "all alerts" : spelled(alert);
     this.#parts.reason.ask({
       title: `Silence ${what} for 1 h?`,
@@ -116,30 +125,57 @@ export class Board {
   }
 
   /** Someone wants to hear of alerts again. */
-  lift(silence) {
-    return this.#trying(async () => {
+  async lift(silence) {
+    if (this.#asksWho()) return;
+    await this.#trying(async () => {
       await this.#api.lift(silence.id);
       this.#parts.announcer.say("The silence is lifted.");
     });
   }
 
   /** Someone wants to know whether alerts arrive. */
-  test() {
+  async test() {
+    if (this.#asksWho()) return;
     const { alerts } = this.#parts;
     alerts.tested(null);
-    return this.#trying(async () => alerts.tested(await this.#api.test()), () => alerts.forgetTest());
+    await this.#trying(async () => alerts.tested(await this.#api.test()), () => alerts.forgetTest());
   }
 
-  /** What it shows stays on the page, as it was last heard. */
-  end(why) {
-    this.#ended = true;
+  /** Someone reads an audit log. @returns {Promise<object | null>} null when somebody has to sign in first */
+  async audit(source, before, limit) {
+    if (this.#asksWho()) return null;
+    try {
+      return await this.#api.audit(source, before, limit);
+    } catch (error) {
+      if (!(error instanceof Refusal) || !error.needsSignIn) throw error;
+      this.#turnedAway(error);
+      return null;
+    }
+  }
+
+  /** The server answers nobody for now: what is on the page stays, as it was last heard, and so does what was entered. */
+  pause() {
+    this.#paused = true;
+    this.end();
+    this.#parts.reason.interrupt();
+    this.#cut = "Sign in again.";
+    this.#showStale();
+  }
+
+  /** Goes on with what is on the page. @param {import("./api.js").Api} api */
+  resume(api) {
+    this.#api = api;
+    this.#paused = false;
+    this.#begin();
+    this.#parts.reason.resume();
+  }
+
+  /** Asks the server nothing any more. */
+  end() {
     clearInterval(this.#timer);
     this.#following?.end();
     for (const poll of Object.values(this.#polls)) poll.end();
     this.#api.leave();
-    this.#parts.reason.close();
-    this.#cut = why;
-    this.#showStale();
   }
 
   #follow() {
@@ -161,7 +197,7 @@ export class Board {
         this.#showStale();
       },
       refused: (refusal) => {
-        if (refusal.isAboutToken) {
+        if (refusal.needsSignIn) {
           this.#turnedAway(refusal);
           return;
         }
@@ -230,7 +266,7 @@ export class Board {
     const { stale, place, link, health } = this.#parts;
     const cut = this.#cut !== "";
     place.dataset.stale = String(cut);
-    link.state = cut ? "cut" : this.#heardAt === 0 ? "connecting" : "live";
+    if (!this.#paused) link.state = cut ? "cut" : this.#heardAt === 0 ? "connecting" : "live";
     if (cut) {
       health.lost();
       document.title = "Not live – troika";
@@ -251,7 +287,7 @@ export class Board {
         },
         failed: (refusal) => {
           if (!(refusal instanceof Refusal)) throw refusal;
-          if (refusal.isAboutToken) this.#turnedAway(refusal);
+          if (refusal.needsSignIn) this.#turnedAway(refusal);
           // While nothing is live, one line says why for all that the same role tells.
           else if (this.#cut === "" || name === "rollouts") showLines(problem, refusal.lines);
         },
@@ -260,12 +296,18 @@ export class Board {
     );
   }
 
+  /** Whether somebody has to sign in before anything can be done; asks for it. */
+  #asksWho() {
+    if (this.#paused) this.#turnedAway(null);
+    return this.#paused;
+  }
+
   /** Does something that changes the server; throws what it refuses. */
   async #doing(change) {
     try {
       await change();
     } catch (error) {
-      if (!(error instanceof Refusal) || !error.isAboutToken) throw error;
+      if (!(error instanceof Refusal) || !error.needsSignIn) throw error;
       this.#turnedAway(error);
       return;
     }
@@ -281,7 +323,7 @@ export class Board {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       failed();
-      if (!this.#ended) showLines(action, error.lines);
+      if (!this.#paused) showLines(action, error.lines);
     }
   }
 }

@@ -1,14 +1,15 @@
 //! Puts the dashboard together: who is signed in, and what the address says is to be seen. Everything else has a file of
 //! its own.
 
+import { Entrance } from "../admin/entrance.js";
 import { Announcer } from "../app/announcer.js";
 import { Link } from "../rollouts/link.js";
 import { ReasonDialog } from "../rollouts/reason_dialog.js";
-import { SignIn } from "../rollouts/sign_in.js";
-import { Token } from "../rollouts/token.js";
 import { Address } from "./address.js";
 import { AlertsView } from "./alerts_view.js";
 import { Api } from "./api.js";
+import { AuditLog } from "./audit_log.js";
+import { AuditView } from "./audit_view.js";
 import { Board } from "./board.js";
 import { Breakdown } from "./breakdown.js";
 import { Charts } from "./charts.js";
@@ -22,18 +23,18 @@ import { Tiles } from "./tiles.js";
 
 const place = (id) => document.getElementById(id);
 
-const token = new Token();
 const announcer = new Announcer(place("announcer"));
 const address = new Address({
   window: ["5m", "1m", "60m", "lifetime"],
   range: ["1h", "24h", "7d", "30d"],
   by: ["endpoint", "bot", "language", "outcome", "model", "variant"],
+  source: ["accounts", "flags", "chat", "metrics"],
 });
 
-/** What is shown live; null while nobody is signed in. */
+/** What is shown live; null before someone signs in. */
 let board = null;
 
-/** What is built is kept over another sign-in: figures stay until newer ones come. */
+/** What it is shown with. */
 let parts = null;
 
 const choices = {
@@ -44,7 +45,26 @@ const choices = {
     ["Endpoint", "Bot", "Language", "Outcome", "Model", "Variant"].map((label) => [label.toLowerCase(), label]),
     (value) => choose("by", value),
   ),
+  source: new Choice(
+    place("source"),
+    ["Accounts", "Flags", "Chat", "Metrics"].map((label) => [label.toLowerCase(), label]),
+    (value) => choose("source", value),
+  ),
 };
+
+const audit = new AuditLog(
+  {
+    fold: place("audit"),
+    none: place("no-audit"),
+    problem: place("audit-problem"),
+    more: place("audit-more"),
+    again: place("audit-again"),
+    view: new AuditView(place("audit-rows")),
+    announcer,
+  },
+  address.get("source"),
+  async (source, before, limit) => board?.audit(source, before, limit) ?? null,
+);
 
 const link = new Link({ place: place("link"), words: place("link-words") }, announcer);
 
@@ -105,67 +125,70 @@ function build() {
   };
 }
 
-const signIn = new SignIn(
+const entrance = new Entrance(
   {
     section: place("sign-in"),
-    form: place("sign-in-form"),
-    field: place("token"),
-    problem: place("sign-in-problem"),
-    go: place("sign-in-go"),
+    account: place("account"),
+    signOut: place("sign-out"),
+    problem: place("sign-out-problem"),
+    inside: place("board"),
   },
-  async (pasted) => {
-    try {
-      await new Api(pasted).alerts();
-    } catch (refusal) {
-      // Whoever has a good token may see that the figures are away, and who is missing.
-      if (!(refusal.status >= 500)) throw refusal;
-    }
-    token.keep(pasted);
-    enter();
-    announcer.say("Signed in.");
+  announcer,
+  {
+    tried: async (token) => {
+      try {
+        await new Api(token).alerts();
+      } catch (refusal) {
+        // Whoever has a good token may see that the figures are away, and who is missing.
+        if (!(refusal.status >= 500)) throw refusal;
+      }
+    },
+    entered: (token) => {
+      place("board").hidden = false;
+      link.hidden = false;
+      if (board !== null) {
+        board.resume(new Api(token));
+        audit.look();
+        return;
+      }
+      parts ??= build();
+      board = new Board(new Api(token), parts, address, turnedAway);
+    },
+    left: () => {
+      board?.end();
+      // Nothing of what was shown stays in the page.
+      location.reload();
+    },
   },
 );
 
-function enter() {
-  signIn.hide();
-  place("board").hidden = false;
-  place("sign-out").hidden = false;
-  link.hidden = false;
-  parts ??= build();
-  board = new Board(new Api(token.value), parts, address, (refusal) => leave(refusal));
-}
-
-/** The token is not good any more: what was seen stays, and the field comes back. */
-function leave(refusal) {
-  if (board === null) return;
-  board.end("Sign in again.");
-  board = null;
-  token.forget();
-  place("sign-out").hidden = true;
+/** What was seen stays, and the form comes back. */
+function turnedAway(refusal) {
+  if (refusal !== null) board.pause();
   link.hidden = true;
   if (place("board").dataset.loaded === "false") {
+    board.end();
+    board = null;
     place("board").hidden = true;
     parts.stale.hidden = true;
   }
-  signIn.show(refusal.lines);
-  scrollTo({ top: 0, behavior: "instant" });
+  entrance.turnedAway(refusal);
 }
 
 function choose(name, value) {
   address.set(name, value);
-  board?.chosen(name);
+  tell(name);
+}
+
+function tell(name) {
+  if (name === "source") audit.source = address.get(name);
+  else board?.chosen(name);
 }
 
 function showChoices() {
   for (const [name, choice] of Object.entries(choices)) choice.value = address.get(name);
 }
 
-place("sign-out").addEventListener("click", () => {
-  board?.end("");
-  token.forget();
-  // Nothing of what was shown stays in the page.
-  location.reload();
-});
 place("silence-all").addEventListener("click", () => board?.silence(""));
 place("test").addEventListener("click", async ({ currentTarget: button }) => {
   button.disabled = true;
@@ -175,7 +198,7 @@ place("test").addEventListener("click", async ({ currentTarget: button }) => {
 addEventListener("hashchange", () => {
   address.renew();
   showChoices();
-  for (const name of Object.keys(choices)) board?.chosen(name);
+  for (const name of Object.keys(choices)) tell(name);
 });
 addEventListener("online", () => board?.hurry());
 document.addEventListener("visibilitychange", () => {
@@ -183,5 +206,4 @@ document.addEventListener("visibilitychange", () => {
 });
 
 showChoices();
-if (token.value === null) signIn.show();
-else enter();
+void entrance.open();

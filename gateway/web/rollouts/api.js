@@ -4,11 +4,11 @@ import { Server, list } from "./asking.js";
 
 export { Refusal } from "./asking.js";
 
-/** The server's routes, asked with one token. */
+/** The server's routes, asked as one person. */
 export class Api {
   #server;
 
-  /** @param {string} token */
+  /** @param {string | null} token null: the browser's cookie says who asks */
   constructor(token) {
     this.#server = new Server(token);
   }

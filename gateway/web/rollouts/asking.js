@@ -1,10 +1,14 @@
-//! Asks the server with one token and hands on what it answers: JSON, an event stream, or a refusal in the server's own
+//! Asks the server as one person and hands on what it answers: JSON, an event stream, or a refusal in the server's own
 //! words. Knows neither addresses nor the page.
 
 import { noteServerTime } from "./clock.js";
 
 /** After this a request counts as unanswered. */
 const PATIENCE_MS = 15_000;
+/** The server takes the request for one of another site: no signing in helps. */
+const CROSS_SITE = "cross_site";
+/** The longest wait that is believed, in seconds. */
+const LONGEST_WAIT = 86_400;
 
 /** The server did not do what it was asked, or could not be asked. */
 export class Refusal extends Error {
@@ -21,9 +25,9 @@ export class Refusal extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** Whether it is the token that was refused. */
-  get isAboutToken() {
-    return this.status === 401 || this.status === 403;
+  /** Whether another person, or the same one signed in again, might get an answer. */
+  get needsSignIn() {
+    return this.status === 401 || (this.status === 403 && this.code !== CROSS_SITE);
   }
 
   /** All that was said, one line each. */
@@ -32,12 +36,12 @@ export class Refusal extends Error {
   }
 }
 
-/** The server, asked with one token. */
+/** The server, asked as one person. */
 export class Server {
   #token;
   #left = new AbortController();
 
-  /** @param {string} token */
+  /** @param {string | null} token null: the browser's cookie says who asks */
   constructor(token) {
     this.#token = token;
   }
@@ -79,7 +83,8 @@ export class Server {
   }
 
   async #send(address, accept, method, body, signal) {
-    const headers = { authorization: `Bearer ${this.#token}`, accept };
+    const headers = { accept };
+    if (this.#token !== null) headers.authorization = `Bearer ${this.#token}`;
     if (body !== undefined) headers["content-type"] = "application/json";
     const left = this.#left.signal;
     let response;
@@ -89,7 +94,8 @@ export class Server {
         headers,
         body: body === undefined ? undefined : JSON.stringify(body),
         cache: "no-store",
-        credentials: "omit",
+        // One of both speaks, never the cookie of someone else beside a token.
+        credentials: this.#token === null ? "same-origin" : "omit",
         redirect: "error",
         signal: AbortSignal.any([left, signal]),
       });
@@ -127,7 +133,7 @@ async function refusalOf(response) {
     message: firstText(body.detail, body.message, body.error, body.title) ?? `The server answered with status ${status}.`,
     code: typeof body.code === "string" ? body.code : "",
     details: details.map((detail) => firstText(detail?.message)).filter((detail) => detail !== undefined),
-    retryAfter: wait > 0 ? Math.min(wait, 300) : 0,
+    retryAfter: wait > 0 ? Math.min(wait, LONGEST_WAIT) : 0,
   });
 }
 

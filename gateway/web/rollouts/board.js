@@ -21,7 +21,7 @@ const EVERY_MS = 10_000;
  *   place: HTMLElement, problem: HTMLElement }} Parts
  */
 
-/** What one token shows. */
+/** What administrators see. */
 export class Board {
   #api;
   #parts;
@@ -40,36 +40,60 @@ export class Board {
   #timers = [];
   #asking = false;
   #loaded = false;
+  #paused = false;
   #unheard = [];
 
   /**
    * @param {import("./api.js").Api} api
    * @param {Parts} parts
-   * @param {(refusal: import("./api.js").Refusal) => void} turnedAway the token is not good any more
+   * @param {(refusal: import("./api.js").Refusal | null) => void} turnedAway the server wants to know again who asks; null: someone wants to do something meanwhile
    */
   constructor(api, parts, turnedAway) {
     this.#api = api;
     this.#parts = parts;
     this.#turnedAway = turnedAway;
-    this.#timers = [
-      setInterval(() => {
-        if (!document.hidden) void this.refresh();
-      }, EVERY_MS),
-      setInterval(() => this.#tick(), 1_000),
-    ];
-    this.#showLink();
-    void this.refresh();
+    this.#begin();
+  }
+
+  /** Whether there is something to see. */
+  get isLoaded() {
+    return this.#loaded;
+  }
+
+  /** The server answers nobody for now: what is on the page stays, and so does what was entered. */
+  pause() {
+    this.#paused = true;
+    this.#stop();
+    this.#watchState = "none";
+    this.#whyCut = "";
+    this.#whyUnread = "Sign in again.";
+    this.#parts.reason.interrupt();
+    this.#parts.start.interrupt();
+    this.#show();
+  }
+
+  /** Goes on with what is on the page. @param {import("./api.js").Api} api */
+  resume(api) {
+    this.#api = api;
+    this.#paused = false;
+    this.#asking = false;
+    this.#whyUnread = "";
+    this.#begin();
+    this.#show();
+    if (this.#view !== null) void this.#loadHistory(this.#chosen);
+    this.#parts.reason.resume();
+    this.#parts.start.resume();
   }
 
   /** Asks for everything anew. */
   async refresh() {
-    if (this.#asking || this.#ended) return;
+    if (this.#asking || this.#ended || this.#paused) return;
     this.#asking = true;
     const [rollouts, flags] = await Promise.allSettled([this.#api.rollouts(), this.#api.flags()]);
     this.#asking = false;
-    if (this.#ended) return;
+    if (this.#ended || this.#paused) return;
     const failures = [rollouts, flags].filter(({ status }) => status === "rejected").map(({ reason }) => reason);
-    const refusal = failures.find(({ isAboutToken }) => isAboutToken);
+    const refusal = failures.find(({ needsSignIn }) => needsSignIn);
     if (refusal) {
       this.#turnedAway(refusal);
       return;
@@ -111,6 +135,7 @@ export class Board {
 
   /** Someone wants to start a rollout. */
   start() {
+    if (this.#asksWho()) return;
     this.#parts.start.open(this.#flags, (rollout) =>
       this.#doing(async () => {
         const answer = await this.#api.start(rollout);
@@ -134,9 +159,7 @@ export class Board {
   /** Nothing of it stays on the page. */
   end() {
     this.#ended = true;
-    for (const timer of this.#timers) clearInterval(timer);
-    this.#watch?.end();
-    this.#api.leave();
+    this.#stop();
     this.#parts.reason.close();
     this.#parts.start.close();
     this.#parts.place.replaceChildren();
@@ -144,6 +167,24 @@ export class Board {
     this.#parts.flags.update([]);
     showLines(this.#parts.problem, []);
     document.title = "Rollouts – troika";
+  }
+
+  #begin() {
+    this.#timers = [
+      setInterval(() => {
+        if (!document.hidden) void this.refresh();
+      }, EVERY_MS),
+      setInterval(() => this.#tick(), 1_000),
+    ];
+    this.#showLink();
+    void this.refresh();
+  }
+
+  #stop() {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#watch?.end();
+    this.#watch = null;
+    this.#api.leave();
   }
 
   #act(action, rollout) {
@@ -154,7 +195,14 @@ export class Board {
   }
 
   #ask(question, send) {
+    if (this.#asksWho()) return;
     this.#parts.reason.ask({ ...question, send: (reason) => this.#doing(() => send(reason)) });
+  }
+
+  /** Whether somebody has to sign in before anything can be done; asks for it. */
+  #asksWho() {
+    if (this.#paused) this.#turnedAway(null);
+    return this.#paused;
   }
 
   /** Does something that changes the server, and shows what has become of it. */
@@ -162,7 +210,7 @@ export class Board {
     try {
       await change();
     } catch (error) {
-      if (!error.isAboutToken) throw error;
+      if (!error.needsSignIn) throw error;
       this.#turnedAway(error);
       return;
     }
@@ -191,7 +239,8 @@ export class Board {
     this.#parts.flags.update(this.#flags);
     showLines(
       this.#parts.problem,
-      [this.#whyUnread, this.#whyGone].filter((line) => line !== ""),
+      // While somebody has to sign in, the form says so.
+      [this.#paused ? "" : this.#whyUnread, this.#whyGone].filter((line) => line !== ""),
     );
     this.#showLink();
   }
@@ -224,7 +273,7 @@ export class Board {
       this.#known.decided(id, decisions);
       this.#show();
     } catch (refusal) {
-      if (refusal.isAboutToken) this.#turnedAway(refusal);
+      if (refusal.needsSignIn) this.#turnedAway(refusal);
       else if (view === this.#view) view.history.fail(refusal.lines.join(" "));
     }
   }
@@ -232,7 +281,7 @@ export class Board {
   /** Watches the chosen rollout for as long as something can still happen to it. */
   #follow(rollout) {
     // One that is not in the list may be older than the list: its stream tells.
-    const wanted = this.#chosen !== null && (rollout === undefined ? this.#loaded && this.#whyGone === "" : !hasEnded(rollout));
+    const wanted = !this.#paused && this.#chosen !== null && (rollout === undefined ? this.#loaded && this.#whyGone === "" : !hasEnded(rollout));
     if (this.#watch !== null && wanted && this.#watch.id === this.#chosen) return;
     this.#watch?.end();
     this.#watch = null;
@@ -250,7 +299,7 @@ export class Board {
       live: () => this.#turned("live", ""),
       cut: (refusal) => this.#turned("cut", refusal.message),
       refused: (refusal) => {
-        if (refusal.isAboutToken) {
+        if (refusal.needsSignIn) {
           this.#turnedAway(refusal);
           return;
         }
@@ -273,7 +322,7 @@ export class Board {
   #showLink() {
     const cut = this.#watchState === "cut" || this.#whyUnread !== "";
     const quiet = this.#loaded ? "fresh" : "connecting";
-    this.#parts.link.state = cut ? "cut" : this.#watchState === "none" ? quiet : this.#watchState;
+    if (!this.#paused) this.#parts.link.state = cut ? "cut" : this.#watchState === "none" ? quiet : this.#watchState;
     if (this.#view === null) return;
     const why = this.#whyCut || this.#whyUnread;
     this.#view.stale = cut ? `Not live: ${why} Shown as of ${time(this.#heardAt, now())}.` : "";

@@ -1,11 +1,13 @@
 //! Follows an event stream live, through cuts: reads it and opens it again, later after each failure. Knows nothing of
-//! what is told on it. (EventSource cannot send a token, so the stream is read by hand.)
+//! what is told on it. (EventSource can send no token, so the stream is read by hand.)
 
 import { EventParser } from "../app/sse.js";
 import { Refusal } from "./asking.js";
 
 /** Waits between attempts, in milliseconds; the last one repeats. Each is shortened by chance, up to a quarter. */
 const WAITS = [500, 1_000, 2_000, 4_000, 8_000, 15_000];
+/** The longest that a server may ask to wait. */
+const LONGEST_WAIT_MS = 300_000;
 
 /**
  * `event` takes one and answers whether the stream goes on; a Refusal that it throws counts as a cut. `live`: the stream
@@ -51,13 +53,13 @@ export class Following {
     for (let failures = 0; ; failures += 1) {
       const refusal = await this.#follow(() => (failures = 0));
       if (refusal === null || this.#ended.signal.aborted) return;
-      if (refusal.isAboutToken || refusal.status === 404) {
+      if (refusal.needsSignIn || refusal.status === 404) {
         this.#reactions.refused(refusal);
         return;
       }
       this.#reactions.cut(refusal);
       const wait = WAITS[Math.min(failures, WAITS.length - 1)];
-      await this.#pause(Math.max(wait * (1 - Math.random() / 4), refusal.retryAfter * 1_000));
+      await this.#pause(Math.max(wait * (1 - Math.random() / 4), Math.min(refusal.retryAfter * 1_000, LONGEST_WAIT_MS)));
       if (this.#ended.signal.aborted) return;
     }
   }

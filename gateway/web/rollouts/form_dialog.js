@@ -22,6 +22,7 @@ export class FormDialog {
   #go;
   #send = null;
   #marked = null;
+  #interrupted = false;
 
   /**
    * @param {{ dialog: HTMLDialogElement, problem: HTMLElement, go: HTMLButtonElement }} places
@@ -44,6 +45,7 @@ export class FormDialog {
    */
   open(send) {
     this.#send = send;
+    this.#interrupted = false;
     this.#busy = false;
     this.#mark(null);
     showLines(this.#problem, []);
@@ -51,7 +53,23 @@ export class FormDialog {
   }
 
   close() {
+    this.#interrupted = false;
     if (this.#dialog.open) this.#dialog.close();
+  }
+
+  /** Goes out of the way, and keeps what was entered until it is resumed. */
+  interrupt() {
+    if (!this.#dialog.open) return;
+    this.close();
+    this.#interrupted = true;
+  }
+
+  /** Comes back as it was when it was interrupted. */
+  resume() {
+    if (!this.#interrupted || this.#dialog.open) return;
+    this.#interrupted = false;
+    this.#busy = false;
+    this.#dialog.showModal();
   }
 
   async #submit() {

@@ -1,6 +1,7 @@
 //! Puts the rollout page together: who is signed in, and which rollout the address names. Everything else has a file of
 //! its own.
 
+import { Entrance } from "../admin/entrance.js";
 import { Announcer } from "../app/announcer.js";
 import { Api } from "./api.js";
 import { Board } from "./board.js";
@@ -8,16 +9,13 @@ import { FlagList } from "./flag_list.js";
 import { Link } from "./link.js";
 import { ReasonDialog } from "./reason_dialog.js";
 import { RolloutList } from "./rollout_list.js";
-import { SignIn } from "./sign_in.js";
 import { StartDialog } from "./start_dialog.js";
-import { Token } from "./token.js";
 
 const place = (id) => document.getElementById(id);
 
-const token = new Token();
 const announcer = new Announcer(place("announcer"));
 
-/** What is shown; null while nobody is signed in. */
+/** What is shown; null before someone signs in. */
 let board = null;
 
 const closed = () => board?.dialogClosed();
@@ -65,42 +63,49 @@ const parts = {
   ),
 };
 
-const signIn = new SignIn(
+const entrance = new Entrance(
   {
     section: place("sign-in"),
-    form: place("sign-in-form"),
-    field: place("token"),
-    problem: place("sign-in-problem"),
-    go: place("sign-in-go"),
+    account: place("account"),
+    signOut: place("sign-out"),
+    problem: place("sign-out-problem"),
+    inside: place("board"),
   },
-  async (pasted) => {
-    await new Api(pasted).rollouts();
-    token.keep(pasted);
-    enter();
-    announcer.say("Signed in.");
+  announcer,
+  {
+    tried: (token) => new Api(token).rollouts(),
+    entered: (token) => {
+      show(true);
+      if (board !== null) {
+        board.resume(new Api(token));
+        return;
+      }
+      board = new Board(new Api(token), parts, turnedAway);
+      board.choose(named());
+    },
+    left: () => {
+      show(false);
+      board?.end();
+      board = null;
+    },
   },
 );
 
-function enter() {
-  signIn.hide();
-  show(true);
-  board = new Board(new Api(token.value), parts, (refusal) => leave(refusal.lines));
-  board.choose(named());
+/** What was seen stays, and the form comes back. */
+function turnedAway(refusal) {
+  if (refusal !== null) board.pause();
+  parts.link.hidden = true;
+  if (!board.isLoaded) {
+    board.end();
+    board = null;
+    show(false);
+  }
+  entrance.turnedAway(refusal);
 }
 
-/** @param {readonly string[]} why the server's words; none when someone signs out */
-function leave(why = []) {
-  board?.end();
-  board = null;
-  token.forget();
-  show(false);
-  signIn.show(why);
-}
-
-function show(signedIn) {
-  place("board").hidden = !signedIn;
-  place("sign-out").hidden = !signedIn;
-  parts.link.hidden = !signedIn;
+function show(inside) {
+  place("board").hidden = !inside;
+  parts.link.hidden = !inside;
 }
 
 /** The rollout that the address names. */
@@ -112,10 +117,6 @@ function named() {
   }
 }
 
-place("sign-out").addEventListener("click", () => {
-  leave();
-  announcer.say("Signed out.");
-});
 place("start").addEventListener("click", () => board?.start());
 addEventListener("hashchange", () => {
   board?.choose(named());
@@ -126,5 +127,4 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) board?.hurry();
 });
 
-if (token.value === null) signIn.show();
-else enter();
+void entrance.open();

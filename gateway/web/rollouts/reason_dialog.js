@@ -50,4 +50,13 @@ export class ReasonDialog {
   close() {
     this.#form.close();
   }
+
+  /** Goes out of the way, and keeps what was entered until it is resumed. */
+  interrupt() {
+    this.#form.interrupt();
+  }
+
+  resume() {
+    this.#form.resume();
+  }
 }

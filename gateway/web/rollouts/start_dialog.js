@@ -55,6 +55,15 @@ export class StartDialog {
     this.#form.close();
   }
 
+  /** Goes out of the way, and keeps what was entered until it is resumed. */
+  interrupt() {
+    this.#form.interrupt();
+  }
+
+  resume() {
+    this.#form.resume();
+  }
+
   #read() {
     const { flag, candidate, steps, reason, manual, dry, again } = this.#places;
     if (flag.value === "") throw new Mistake("Choose the flag that is to be rolled out.", flag);

@@ -1,9 +1,11 @@
 //! Channels to the services of other processes. It must not know which services there are.
 
 mod credential;
+mod renewal;
 
 use std::{
     error::Error as _,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,13 +14,20 @@ use http::Uri;
 use serde::{Deserialize, Serialize};
 use tonic::{
     ConnectError, Status,
-    transport::{self, ClientTlsConfig, Endpoint, channel::Change},
+    transport::{self, Endpoint, channel::Change},
 };
 use url::Url;
 
 pub use self::credential::Credential;
-use crate::config::{Problems, Validate};
+pub(crate) use self::renewal::Renewal;
 pub use crate::meters::MeasuredChannel as Channel;
+use crate::{
+    config::{Problems, Validate},
+    tls::ClientTls,
+};
+
+/// Changes of certificates that may wait for a call, for each connection. One is usual.
+const CHANGES: usize = 4;
 
 /// How a channel keeps its connections.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +51,9 @@ pub struct ChannelConfig {
     /// What is shown with each call. Not of the file: the process fills it in.
     #[serde(skip)]
     pub credential: Credential,
+    /// What `https` addresses are trusted by, and shown. Not of this section: the process hands it on.
+    #[serde(skip)]
+    pub tls: ClientTls,
 }
 
 impl Default for ChannelConfig {
@@ -57,6 +69,7 @@ impl Default for ChannelConfig {
             // nothing would keep every other stream of the connection waiting.
             connection_window: ByteSize::gib(1),
             credential: Credential::default(),
+            tls: ClientTls::default(),
         }
     }
 }
@@ -152,22 +165,40 @@ pub(crate) fn window(size: ByteSize) -> u32 {
 /// scheme is `https`. While the peer cannot be reached, calls fail as unavailable after at most the
 /// connect timeout. Must be called inside a tokio runtime.
 pub fn channel(uri: Uri, config: &ChannelConfig) -> Channel {
-    Channel::new(uncounted(uri, config), config.credential.clone())
+    if !is_https(&uri) || config.tls == ClientTls::default() {
+        return Channel::new(uncounted(uri, config), config.credential.clone(), None);
+    }
+    let credential = config.credential.clone();
+    let (channel, changes) = balanced(uri.clone(), config);
+    let renewal = |(changes, taken)| Renewal::new(uri, config.clone(), changes, taken);
+    Channel::new(channel, credential, Some(Arc::new(renewal(changes))))
 }
 
-/// The same, its calls not among the process's figures.
+/// The same, its calls not among the process's figures, and nothing in it renewed.
 pub(crate) fn uncounted(uri: Uri, config: &ChannelConfig) -> transport::Channel {
-    let endpoint = endpoint(uri, config);
-    let connections = config.connections.max(1);
-    if connections == 1 {
-        return endpoint.connect_lazy();
+    if config.connections <= 1 {
+        return usable(uri, config).1.connect_lazy();
     }
-    let (channel, changes) = transport::Channel::balance_channel::<usize>(connections);
+    balanced(uri, config).0
+}
+
+type Changes = (tokio::sync::mpsc::Sender<Change<usize, Endpoint>>, u64);
+
+/// A channel over all its connections, what they are changed by, and the number of what they are made with.
+fn balanced(uri: Uri, config: &ChannelConfig) -> (transport::Channel, Changes) {
+    let (number, endpoint) = usable(uri, config);
+    let connections = config.connections.max(1);
+    let (channel, changes) =
+        transport::Channel::balance_channel::<usize>(connections * (1 + CHANGES));
     for connection in 0..connections {
-        // The queue is as long as the list.
+        // The queue is longer than the list.
         let _ = changes.try_send(Change::Insert(connection, endpoint.clone()));
     }
-    channel
+    (channel, (changes, number))
+}
+
+fn is_https(uri: &Uri) -> bool {
+    uri.scheme_str() == Some("https")
 }
 
 /// How often a call that never left this process is made again, and for how long.
@@ -205,9 +236,26 @@ fn is_unsent(status: &Status) -> bool {
     false
 }
 
-fn endpoint(uri: Uri, config: &ChannelConfig) -> Endpoint {
-    let tls = uri.scheme_str() == Some("https");
-    let endpoint = Endpoint::from(uri)
+fn usable(uri: Uri, config: &ChannelConfig) -> (u64, Endpoint) {
+    endpoint(uri.clone(), config).unwrap_or_else(|error| {
+        // Without TLS this endpoint refuses every call: an https address is never spoken to in the clear.
+        tracing::error!(%error, "TLS cannot be set up for calls to other processes");
+        (0, plain(uri, config))
+    })
+}
+
+/// How one connection is made, and the number of what it trusts and shows.
+fn endpoint(uri: Uri, config: &ChannelConfig) -> Result<(u64, Endpoint), transport::Error> {
+    if !is_https(&uri) {
+        return Ok((0, plain(uri, config)));
+    }
+    let (number, tls) = config.tls.now();
+    let endpoint = plain(uri, config).tls_config(tls.timeout(config.connect_timeout))?;
+    Ok((number, endpoint))
+}
+
+fn plain(uri: Uri, config: &ChannelConfig) -> Endpoint {
+    Endpoint::from(uri)
         .connect_timeout(config.connect_timeout)
         .tcp_nodelay(true)
         .tcp_keepalive(Some(config.keepalive_interval))
@@ -215,18 +263,7 @@ fn endpoint(uri: Uri, config: &ChannelConfig) -> Endpoint {
         .keep_alive_timeout(config.keepalive_timeout)
         .keep_alive_while_idle(true)
         .initial_stream_window_size(window(config.stream_window))
-        .initial_connection_window_size(window(config.connection_window));
-    if !tls {
-        return endpoint;
-    }
-    endpoint
-        .clone()
-        .tls_config(ClientTlsConfig::new().with_enabled_roots())
-        .unwrap_or_else(|error| {
-            // Without TLS this endpoint refuses every call: an https address is never spoken to in the clear.
-            tracing::error!(%error, "TLS cannot be set up for calls to other processes");
-            endpoint
-        })
+        .initial_connection_window_size(window(config.connection_window))
 }
 
 #[cfg(test)]

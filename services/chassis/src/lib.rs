@@ -19,3 +19,4 @@ pub mod outbound;
 pub mod redis;
 pub mod server;
 pub mod telemetry;
+pub mod tls;

@@ -27,6 +27,7 @@ use crate::{
     health::{HealthService, v1::health_server::HealthServer},
     lifecycle::{Drain, Readiness},
     meters::{KnownMethods, MeasuredServerLayer},
+    tls::{ServerTls, accepting},
 };
 
 /// How long connections may take to send their last bytes once nothing is under way any more.
@@ -54,6 +55,9 @@ pub struct ServerConfig {
     pub stream_window: ByteSize,
     /// Bytes that may be under way to us on one connection.
     pub connection_window: ByteSize,
+    /// TLS instead of plain text. Not of this section: the process hands it on.
+    #[serde(skip)]
+    pub tls: Option<ServerTls>,
 }
 
 impl Default for ServerConfig {
@@ -65,6 +69,7 @@ impl Default for ServerConfig {
             keepalive_timeout: Duration::from_secs(10),
             stream_window: ByteSize::mib(1),
             connection_window: ByteSize::mib(8),
+            tls: None,
         }
     }
 }
@@ -101,7 +106,20 @@ pub struct GrpcService {
     /// Their full names, such as `troika.chat.v1.ChatStream`, for the health service.
     pub service_names: Vec<&'static str>,
     /// Their encoded `FileDescriptorSet`s, for reflection.
-    pub descriptors: &'static [&'static [u8]],
+    pub descriptors: Vec<&'static [u8]>,
+}
+
+impl GrpcService {
+    /// Both behind one address.
+    #[must_use]
+    pub fn join(mut self, other: Self) -> Self {
+        // Each answers what nobody serves in the same way; one of the two does.
+        let others = other.routes.into_axum_router().reset_fallback();
+        self.routes = self.routes.into_axum_router().merge(others).into();
+        self.service_names.extend(other.service_names);
+        self.descriptors.extend(other.descriptors);
+        self
+    }
 }
 
 /// Why serving could not begin or broke off.
@@ -131,13 +149,13 @@ pub async fn serve_grpc(
     readiness: Readiness,
     drain: Drain,
 ) -> Result<(), ServeError> {
-    let known = KnownMethods::of(service.descriptors);
+    let known = KnownMethods::of(&service.descriptors);
     let routes = routes(service, readiness, drain.clone())?;
     let incoming = TcpIncoming::from(listener)
         .with_nodelay(Some(true))
         .with_keepalive(Some(config.keepalive_interval))
         .then(paced);
-    let serving = Server::builder()
+    let router = Server::builder()
         .max_concurrent_streams(config.max_concurrent_streams)
         // Many listeners may leave at once: the default of 20 would cost all others on the connection
         // their streams.
@@ -149,12 +167,22 @@ pub async fn serve_grpc(
         .layer(RequestLayer::new())
         .layer(MeasuredServerLayer::new(known))
         .layer(GuardLayer::new(drain.clone()))
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, {
-            let drain = drain.clone();
-            async move { drain.refusing().await }
-        });
-    until_drained(serving, &drain).await
+        .add_routes(routes);
+    let refusing = {
+        let drain = drain.clone();
+        async move { drain.refusing().await }
+    };
+    match config.tls.clone() {
+        None => {
+            let serving = router.serve_with_incoming_shutdown(incoming, refusing);
+            until_drained(serving, &drain).await
+        }
+        Some(tls) => {
+            let incoming = accepting(incoming, tls);
+            let serving = router.serve_with_incoming_shutdown(incoming, refusing);
+            until_drained(serving, &drain).await
+        }
+    }
 }
 
 /// Without a pause, running out of file descriptors would spin: the next try fails at once too.

@@ -6,16 +6,23 @@ use std::sync::Arc;
 
 use tonic::service::Routes;
 use tracing::warn;
+use troika_audit::{
+    AuditLog,
+    store::{Store as AuditStore, mongo::MongoStore as AuditCollection},
+};
 use troika_chassis::{
     cache::{Cache, memory::MemoryCache, redis::RedisCache},
     deps::Deps,
     server::GrpcService,
 };
 use troika_evaluation::follow::Flags;
-use troika_proto::chat::v1::{
-    FILE_DESCRIPTOR_SET,
-    chat_stream_server::{ChatStreamServer, SERVICE_NAME as CHAT_STREAM},
-    chatbots_server::{ChatbotsServer, SERVICE_NAME as CHATBOTS},
+use troika_proto::{
+    audit::v1::{FILE_DESCRIPTOR_SET as AUDIT_DESCRIPTOR_SET, audit_server::SERVICE_NAME as AUDIT},
+    chat::v1::{
+        FILE_DESCRIPTOR_SET,
+        chat_stream_server::{ChatStreamServer, SERVICE_NAME as CHAT_STREAM},
+        chatbots_server::{ChatbotsServer, SERVICE_NAME as CHATBOTS},
+    },
 };
 use troika_reporting::{Need, Needs, Reporter, Situation};
 
@@ -64,6 +71,9 @@ pub const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
 /// The embedded store's file in the data folder.
 pub const EMBEDDED_FILE: &str = "chat.redb";
 
+/// The name of the role's audit log.
+const AUDIT_LOG: &str = "chat";
+
 /// The file in the data folder that keeps the flags as they were last.
 const KEPT_FLAGS: &str = "flags.chat.json";
 
@@ -96,16 +106,21 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     let built = deps.readiness.condition("chat is built");
 
     let Stores {
+        audit,
         bots: store_bots,
         messages,
         owners,
         knowledge,
         quotas,
     } = match deps.mongo.clone() {
-        Some(mongo) => Stores::of(MongoStore::new(mongo)),
+        Some(mongo) => {
+            let audit = AuditCollection::new(mongo.clone(), AUDIT_LOG);
+            Stores::of(audit, MongoStore::new(mongo))
+        }
         None => {
             let path = deps.data_dir.join(EMBEDDED_FILE);
-            Stores::of(Embedded::open(&path).map_err(BuildError::Store)?)
+            let store = Embedded::open(&path).map_err(BuildError::Store)?;
+            Stores::of(store.audit(), store)
         }
     };
     let cache: Arc<dyn Cache> = match deps.redis.clone() {
@@ -176,21 +191,29 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         config: config.turn,
     });
     let chat_stream = ChatStreamServer::new(ChatStreamService { turns });
+    let audit = AuditLog::start(AUDIT_LOG, audit, deps.drain.clone());
     let chatbots = ChatbotsServer::new(ChatbotsService::new(
-        bots, quotas, knowledge, messages, importer,
+        bots,
+        quotas,
+        knowledge,
+        messages,
+        importer,
+        audit.clone(),
     ));
     let routes = Routes::new(chat_stream.max_decoding_message_size(deps.max_message))
-        .add_service(chatbots.max_decoding_message_size(deps.max_message));
+        .add_service(chatbots.max_decoding_message_size(deps.max_message))
+        .add_service(troika_audit::server(audit));
     built.met();
     Ok(GrpcService {
         routes,
-        service_names: vec![CHAT_STREAM, CHATBOTS],
-        descriptors: &[FILE_DESCRIPTOR_SET],
+        service_names: vec![CHAT_STREAM, CHATBOTS, AUDIT],
+        descriptors: vec![FILE_DESCRIPTOR_SET, AUDIT_DESCRIPTOR_SET],
     })
 }
 
 /// One engine behind every trait of a store.
 struct Stores {
+    audit: Arc<dyn AuditStore>,
     bots: Arc<dyn BotStore>,
     messages: Arc<dyn MessageStore>,
     owners: Arc<dyn OwnerStore>,
@@ -199,12 +222,13 @@ struct Stores {
 }
 
 impl Stores {
-    fn of<S>(store: S) -> Self
+    fn of<S>(audit: impl AuditStore + 'static, store: S) -> Self
     where
         S: BotStore + MessageStore + OwnerStore + KnowledgeStore + QuotaStore + 'static,
     {
         let store = Arc::new(store);
         Self {
+            audit: Arc::new(audit),
             bots: store.clone(),
             messages: store.clone(),
             owners: store.clone(),

@@ -20,4 +20,7 @@ pub const RULES: Rules = &[
     ("troika.chat.v1.Chatbots/ListKnowledge", Staff),
     ("troika.chat.v1.Chatbots/DeleteKnowledge", Staff),
     ("troika.chat.v1.Chatbots/ListMessages", Staff),
+    ("troika.audit.v1.Audit/ListEntries", Admin),
+    ("troika.audit.v1.Audit/Verify", Admin),
+    // Companies are turned away by the service itself.
 ];

@@ -126,6 +126,6 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     Ok(GrpcService {
         routes,
         service_names: vec![FLAGS, ROLLOUTS, FLAGD_V1, FLAGD_V2, FLAGD_SYNC],
-        descriptors: &[FILE_DESCRIPTOR_SET, flagd::FILE_DESCRIPTOR_SET],
+        descriptors: vec![FILE_DESCRIPTOR_SET, flagd::FILE_DESCRIPTOR_SET],
     })
 }

@@ -41,7 +41,7 @@ pub struct Config {
     pub algorithms: Vec<Algorithm>,
     /// Public keys of tokens that others sign: a JSON Web Key Set, read again while it changes.
     pub jwks_url: Option<Url>,
-    /// The same in a file.
+    /// The same in a file; not read where there is an address.
     pub jwks_file: Option<PathBuf>,
     /// How often the key set is read again.
     #[serde(with = "humantime_serde")]
@@ -119,11 +119,6 @@ impl Validate for Config {
                 url.scheme() == "https" || (url.scheme() == "http" && local),
                 "jwks_url",
                 "must be an https address: who can change the keys on the way can sign any token",
-            );
-            problems.check(
-                self.jwks_file.is_none(),
-                "jwks_file",
-                "stands beside jwks_url: keep one of them",
             );
         }
         for (key, lifetime) in [

@@ -65,14 +65,10 @@ impl KeySet {
         if !matches!(source, Source::Nothing) {
             let following = Arc::downgrade(&set);
             tokio::spawn(async move {
-                let http = reqwest::Client::builder()
-                    .redirect(reqwest::redirect::Policy::none())
-                    .build()
-                    .unwrap_or_default();
                 let mut failed = false;
                 loop {
                     let read_at = Instant::now();
-                    let found = fetch(&source, &http).await;
+                    let found = fetch(&source).await;
                     let Some(set) = following.upgrade() else {
                         return;
                     };
@@ -123,7 +119,7 @@ impl KeySet {
     }
 }
 
-async fn fetch(source: &Source, http: &reqwest::Client) -> Result<Vec<Key>, ReadError> {
+async fn fetch(source: &Source) -> Result<Vec<Key>, ReadError> {
     let text = match source {
         Source::Nothing => return Ok(Vec::new()),
         Source::File(path) => {
@@ -133,14 +129,19 @@ async fn fetch(source: &Source, http: &reqwest::Client) -> Result<Vec<Key>, Read
             }
             text
         }
-        Source::Address(url) => timeout(PATIENCE, download(url, http))
+        Source::Address(url) => timeout(PATIENCE, download(url))
             .await
             .map_err(|_| ReadError::Late)??,
     };
     Ok(read(&text)?)
 }
 
-async fn download(url: &Url, http: &reqwest::Client) -> Result<Vec<u8>, ReadError> {
+/// Seldom enough for a client of its own each time. Who is sent elsewhere by the address is not followed.
+async fn download(url: &Url) -> Result<Vec<u8>, ReadError> {
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(ReadError::Address)?;
     let answer = http.get(url.clone()).send().await;
     let mut answer = answer
         .and_then(reqwest::Response::error_for_status)
@@ -158,3 +159,6 @@ async fn download(url: &Url, http: &reqwest::Client) -> Result<Vec<u8>, ReadErro
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod config;
 mod door;
 mod key_set;
 mod keys;
+pub mod origin;
 mod refusal;
 mod revocations;
 mod secrets;

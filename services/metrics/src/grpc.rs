@@ -13,6 +13,7 @@ use futures::{StreamExt as _, stream};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming, codegen::BoxStream};
 use tracing::{debug, info, warn};
+use troika_audit::{AuditLog, By};
 use troika_chassis::{
     error::{Code, Error, Violation},
     lifecycle::Drain,
@@ -43,6 +44,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 /// The service.
 pub(crate) struct MetricsService {
     pub(crate) kept: Arc<Kept>,
+    pub(crate) audit: AuditLog,
     pub(crate) drain: Drain,
 }
 
@@ -199,11 +201,14 @@ impl Metrics for MetricsService {
         &self,
         request: Request<ResetRequest>,
     ) -> Result<Response<ResetResponse>, Status> {
+        let by = By::of(request.extensions());
         let caller = Caller::from_extensions(request.extensions());
         let author = caller.signature(&request.into_inner().author);
         if author.trim().is_empty() {
             return Err(wrong("author", "any.required", "author is required").into());
         }
+        let change = by.change("metrics.reset", "figures");
+        let intent = self.audit.intend(change, None).map_err(Error::from)?;
         let now = SystemTime::now();
         self.kept.reset(now).await.map_err(|error| {
             Error::new(
@@ -214,6 +219,7 @@ impl Metrics for MetricsService {
             .with_source(error)
         })?;
         info!("all figures begin anew");
+        intent.done(None).await;
         Ok(Response::new(ResetResponse {
             at: Some(now.into()),
         }))

@@ -6,11 +6,18 @@ use std::sync::Arc;
 
 use tonic::service::Routes;
 use troika_alerting::Alerting;
+use troika_audit::{
+    AuditLog,
+    store::{Store as AuditStore, mongo::MongoStore as AuditCollection},
+};
 use troika_chassis::{deps::Deps, server::GrpcService};
-use troika_proto::metrics::v1::{
-    FILE_DESCRIPTOR_SET,
-    alerts_server::{AlertsServer, SERVICE_NAME as ALERTS},
-    metrics_server::{MetricsServer, SERVICE_NAME as METRICS},
+use troika_proto::{
+    audit::v1::{FILE_DESCRIPTOR_SET as AUDIT_DESCRIPTOR_SET, audit_server::SERVICE_NAME as AUDIT},
+    metrics::v1::{
+        FILE_DESCRIPTOR_SET,
+        alerts_server::{AlertsServer, SERVICE_NAME as ALERTS},
+        metrics_server::{MetricsServer, SERVICE_NAME as METRICS},
+    },
 };
 use uuid::Uuid;
 
@@ -51,6 +58,9 @@ use store::{
 /// The embedded store's file in the data folder.
 pub const EMBEDDED_FILE: &str = "metrics.redb";
 
+/// The name of the role's audit log.
+const AUDIT_LOG: &str = "metrics";
+
 /// The one replica that an embedded store has.
 const ALONE: &str = "embedded";
 
@@ -74,14 +84,20 @@ pub enum BuildError {
 /// # Errors
 /// An embedded store that cannot be used.
 pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError> {
-    let (store, replica): (Arc<dyn Store>, String) = match deps.mongo.clone() {
-        Some(mongo) => (Arc::new(MongoStore::new(mongo)), Uuid::new_v4().to_string()),
-        None => {
-            let path = deps.data_dir.join(EMBEDDED_FILE);
-            let store = Embedded::open(&path).map_err(BuildError::Open)?;
-            (Arc::new(store), ALONE.to_owned())
-        }
-    };
+    let (store, audit, replica): (Arc<dyn Store>, Arc<dyn AuditStore>, String) =
+        match deps.mongo.clone() {
+            Some(mongo) => {
+                let audit = AuditCollection::new(mongo.clone(), AUDIT_LOG);
+                let replica = Uuid::new_v4().to_string();
+                (Arc::new(MongoStore::new(mongo)), Arc::new(audit), replica)
+            }
+            None => {
+                let path = deps.data_dir.join(EMBEDDED_FILE);
+                let store = Embedded::open(&path).map_err(BuildError::Open)?;
+                let audit = store.audit();
+                (Arc::new(store), Arc::new(audit), ALONE.to_owned())
+            }
+        };
     let kept = Arc::new(Kept::new(config, store, replica, deps.drain.clone()));
     if !kept.store.is_shared() {
         kept.restore().await.map_err(BuildError::Read)?;
@@ -89,14 +105,22 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     keeper::start(Arc::clone(&kept));
     let alerting = Alerting::new(&kept.config.alerts).map_err(BuildError::Alerts)?;
     let alerts = Arc::new(Alerts::start(alerting, Arc::clone(&kept), &deps.meters));
+    let audit = AuditLog::start(AUDIT_LOG, audit, deps.drain.clone());
     let service = MetricsService {
         kept,
+        audit: audit.clone(),
         drain: deps.drain.clone(),
+    };
+    let alerts = AlertsService {
+        alerts,
+        audit: audit.clone(),
     };
     let server = MetricsServer::new(service).max_decoding_message_size(deps.max_message);
     Ok(GrpcService {
-        routes: Routes::new(server).add_service(AlertsServer::new(AlertsService { alerts })),
-        service_names: vec![METRICS, ALERTS],
-        descriptors: &[FILE_DESCRIPTOR_SET],
+        routes: Routes::new(server)
+            .add_service(AlertsServer::new(alerts))
+            .add_service(troika_audit::server(audit)),
+        service_names: vec![METRICS, ALERTS, AUDIT],
+        descriptors: vec![FILE_DESCRIPTOR_SET, AUDIT_DESCRIPTOR_SET],
     })
 }

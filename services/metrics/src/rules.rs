@@ -20,4 +20,7 @@ pub const RULES: Rules = &[
     ("troika.metrics.v1.Alerts/Silence", Admin),
     ("troika.metrics.v1.Alerts/LiftSilence", Admin),
     ("troika.metrics.v1.Alerts/TestAlert", Admin),
+    ("troika.audit.v1.Audit/ListEntries", Admin),
+    ("troika.audit.v1.Audit/Verify", Admin),
+    // Companies are turned away by the service itself.
 ];

@@ -7,6 +7,7 @@ use tonic::{Request, Status};
 use troika_chassis::{
     channel::{Channel, ChannelConfig, channel},
     error::{Code, Error},
+    meters::Meters,
 };
 use troika_proto::{
     chat::v1::{chat_stream_client::ChatStreamClient, chatbots_client::ChatbotsClient},
@@ -17,8 +18,9 @@ use troika_proto::{
 
 use crate::{
     cli::Role,
-    config::Config,
+    config::{Config, rules},
     exit::{Exit, Failure},
+    tls,
 };
 
 mod credential;
@@ -68,7 +70,7 @@ impl Peer {
         };
         let address = match given {
             Some(given) if given.contains("://") => given.to_owned(),
-            Some(given) => format!("http://{given}"),
+            Some(given) => format!("{}://{given}", rules::scheme(config.tls.is_set())),
             None => configured.to_string(),
         };
         let address = address.trim_end_matches('/').to_owned();
@@ -85,14 +87,19 @@ impl Peer {
                 )
                 .with_detail("write it as 127.0.0.1:50051 or https://chat.example")
             })?;
-        let config = ChannelConfig {
+        let mut connection = ChannelConfig {
             connections: 1,
             credential: credential::of(config)?,
             ..config.gateway.channel.clone()
         };
+        if uri.scheme_str() == Some("https")
+            && let Some(tls) = tls::load(config, &Meters::new())?
+        {
+            connection.tls = tls.client();
+        }
         Ok(Self {
             role,
-            channel: channel(uri, &config),
+            channel: channel(uri, &connection),
             address,
         })
     }

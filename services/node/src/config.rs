@@ -12,6 +12,7 @@ use troika_chassis::{
     redis::RedisConfig,
     server::ServerConfig,
     telemetry::{LogConfig, OtlpConfig},
+    tls::TlsConfig,
 };
 
 pub(crate) use aliases::ALIASES;
@@ -53,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) drain: Drain,
     /// Serving gRPC.
     pub(crate) grpc: ServerConfig,
+    /// TLS between processes.
+    pub(crate) tls: TlsConfig,
     /// The document store.
     pub(crate) mongodb: MongoConfig,
     /// The cache server.
@@ -81,6 +84,7 @@ impl Default for Config {
             admin: Admin::default(),
             drain: Drain::default(),
             grpc: ServerConfig::default(),
+            tls: TlsConfig::default(),
             mongodb: MongoConfig::default(),
             redis: RedisConfig::default(),
             auth: troika_identity::Config::default(),
@@ -179,6 +183,7 @@ impl Validate for Config {
         self.log.validate(&mut problems.at("log"));
         self.otlp.validate(&mut problems.at("otlp"));
         self.grpc.validate(&mut problems.at("grpc"));
+        self.tls.validate(&mut problems.at("tls"));
         self.mongodb.validate(&mut problems.at("mongodb"));
         self.redis.validate(&mut problems.at("redis"));
         self.auth.validate(&mut problems.at("auth"));

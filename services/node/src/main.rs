@@ -21,6 +21,7 @@ mod live;
 mod output;
 mod run;
 mod secrets;
+mod tls;
 mod verbs;
 
 #[tokio::main]

@@ -29,7 +29,7 @@ use crate::{
     cli::Role,
     config::{Config, rules},
     exit::{Exit, Failure},
-    secrets,
+    secrets, tls,
 };
 
 mod bind;
@@ -96,13 +96,14 @@ pub(crate) async fn run(roles: Roles, mut config: Config) -> Result<(), Failure>
     on_signals(drain.clone());
 
     let production = config.in_production();
-    let outcome = match Listeners::bind(roles, &mut config).await {
+    let meters = Meters::new();
+    let outcome = match Listeners::bind(roles, &mut config, &meters).await {
         Ok(listeners) => {
             Process {
                 name: roles.name(),
                 config,
                 drain,
-                meters: Meters::new(),
+                meters,
                 levels: telemetry.levels().clone(),
                 tasks: JoinSet::new(),
                 readiness: Vec::new(),
@@ -141,7 +142,10 @@ struct Listeners {
 }
 
 impl Listeners {
-    async fn bind(roles: Roles, config: &mut Config) -> Result<Self, Failure> {
+    async fn bind(roles: Roles, config: &mut Config, meters: &Meters) -> Result<Self, Failure> {
+        if let Some(tls) = tls::load(config, meters)? {
+            rules::hand_out(config, &tls);
+        }
         // Before the system chooses ports: the default is made of what is configured.
         let admin = rules::admin_listen(config, roles.first());
         let mut listeners = Vec::new();
@@ -215,10 +219,8 @@ impl Process {
         let secrets = secrets::obtain(&self.config, role)?;
         if let Some(credential) = ServiceCredential::new(&secrets, self.name) {
             let credential = Credential::new(move || Some((CREDENTIAL, credential.show()?)));
-            for role in Role::ALL {
-                for channel in rules::channels(&mut self.config, role) {
-                    channel.credential = credential.clone();
-                }
+            for channel in rules::channels(&mut self.config) {
+                channel.credential = credential.clone();
             }
         }
         let auth = &self.config.auth;

@@ -135,6 +135,6 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     Ok(GrpcService {
         routes,
         service_names: vec![TTS],
-        descriptors: &[FILE_DESCRIPTOR_SET],
+        descriptors: vec![FILE_DESCRIPTOR_SET],
     })
 }

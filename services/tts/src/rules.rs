@@ -1,14 +1,11 @@
-//! Who may make which call.
+//! Who may make which call: speech is open, as it is at the edge, wherever calls without a credential are.
 
-use troika_identity::{
-    Access::{Anyone, Known},
-    Rules,
-};
+use troika_identity::{Access::Anyone, Rules};
 
 /// One line for each method of the role.
 pub const RULES: Rules = &[
-    ("troika.tts.v1.TTS/Synthesize", Known),
-    ("troika.tts.v1.TTS/Speak", Known),
-    ("troika.tts.v1.TTS/SynthesizeStream", Known),
+    ("troika.tts.v1.TTS/Synthesize", Anyone),
+    ("troika.tts.v1.TTS/Speak", Anyone),
+    ("troika.tts.v1.TTS/SynthesizeStream", Anyone),
     ("troika.tts.v1.TTS/ListVoices", Anyone),
 ];

@@ -22,7 +22,10 @@ use tonic::{Code, transport::Channel};
 use tower::{Layer, Service};
 
 use super::call::{Ending, MeasuredBody, MeasuredFuture};
-use crate::{channel::Credential, context::is_background};
+use crate::{
+    channel::{Credential, Renewal},
+    context::is_background,
+};
 
 /// Upper bounds in seconds: from a look into memory to a whole turn.
 const BOUNDS: [f64; 16] = [
@@ -313,18 +316,27 @@ where
 pub struct MeasuredChannel {
     inner: Channel,
     credential: Credential,
+    renewal: Option<Arc<Renewal>>,
 }
 
 impl MeasuredChannel {
-    /// Shows `credential` with each call.
-    pub(crate) fn new(inner: Channel, credential: Credential) -> Self {
-        Self { inner, credential }
+    /// Shows `credential` with each call; with `renewal` its certificates may change.
+    pub(crate) fn new(
+        inner: Channel,
+        credential: Credential,
+        renewal: Option<Arc<Renewal>>,
+    ) -> Self {
+        Self {
+            inner,
+            credential,
+            renewal,
+        }
     }
 }
 
 impl From<Channel> for MeasuredChannel {
     fn from(inner: Channel) -> Self {
-        Self::new(inner, Credential::default())
+        Self::new(inner, Credential::default(), None)
     }
 }
 
@@ -339,6 +351,9 @@ impl Service<Request<tonic::body::Body>> for MeasuredChannel {
     }
 
     fn call(&mut self, mut request: Request<tonic::body::Body>) -> Self::Future {
+        if let Some(renewal) = &self.renewal {
+            renewal.look();
+        }
         self.credential.show(request.headers_mut());
         let path = request.uri().path();
         // The names of what is called come from generated code, and are as few.

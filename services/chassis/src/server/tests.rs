@@ -133,7 +133,7 @@ async fn running(drain: DrainConfig) -> Running {
     let service = GrpcService {
         routes: Routes::new(Renamed(HealthServer::new(Odd))),
         service_names: vec!["odd.Odd"],
-        descriptors: &[],
+        descriptors: vec![],
     };
     let server = tokio::spawn({
         let (readiness, drain) = (readiness.clone(), drain.clone());

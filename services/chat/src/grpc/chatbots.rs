@@ -1,5 +1,5 @@
 //! Chatbots on the wire: bots, their knowledge and their conversations. It checks what was sent, asks
-//! the stores and the importer, and tells failures; it decides nothing about them.
+//! the stores and the importer, and tells failures; it decides nothing about them. What changes is in the audit log.
 
 use std::{
     pin::Pin,
@@ -9,6 +9,7 @@ use std::{
 
 use futures::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
+use troika_audit::{AuditLog, By};
 use troika_chassis::error::{Code, Error};
 use troika_identity::{Caller, Refusal, Role};
 use troika_proto::chat::v1::{self as wire, chatbots_server::Chatbots};
@@ -19,8 +20,10 @@ use crate::{
     knowledge::{KnowledgeStore, importer::Importer},
     quota::{Quota, QuotaStore, Terms},
     store::StoreError,
+    turn::admission,
 };
 
+mod audited;
 mod conversion;
 mod failures;
 mod faults;
@@ -45,6 +48,7 @@ pub(crate) struct ChatbotsService {
     knowledge: Arc<dyn KnowledgeStore>,
     messages: Arc<dyn MessageStore>,
     importer: Arc<Importer>,
+    audit: AuditLog,
 }
 
 impl ChatbotsService {
@@ -55,6 +59,7 @@ impl ChatbotsService {
         knowledge: Arc<dyn KnowledgeStore>,
         messages: Arc<dyn MessageStore>,
         importer: Arc<Importer>,
+        audit: AuditLog,
     ) -> Self {
         Self {
             bots,
@@ -62,7 +67,17 @@ impl ChatbotsService {
             knowledge,
             messages,
             importer,
+            audit,
         }
+    }
+
+    /// A bot that the caller may look after: a company its own alone.
+    async fn theirs(&self, id: BotId, caller: &Caller) -> Result<Bot, Error> {
+        let bot = self.bot(id).await?;
+        if caller.role == Role::User && !caller.owns(bot.company.as_deref()) {
+            return Err(admission::for_another_company());
+        }
+        Ok(bot)
     }
 
     async fn bot(&self, id: BotId) -> Result<Bot, Error> {
@@ -95,11 +110,19 @@ impl ChatbotsService {
         Ok(self.with_quotas(vec![bot]).await?.remove(0))
     }
 
-    async fn create(&self, sent: wire::Bot) -> Result<wire::Bot, Error> {
+    async fn create(&self, sent: wire::Bot, by: &By) -> Result<wire::Bot, Error> {
         let (bot, terms) = fields::new_bot(&sent, now())?;
+        let id = bot.id.to_string();
+        let after = audited::bot(&bot, &terms);
+        let intent = self.audit.intend(by.change("bot.create", &id), None)?;
         match self.bots.create(&bot).await {
-            Ok(()) => self.bound(bot, &terms).await,
+            Ok(()) => {
+                let shown = self.bound(bot, &terms).await?;
+                intent.done(Some(&after)).await;
+                Ok(shown)
+            }
             Err(StoreError::AlreadyExists) => {
+                intent.not_done();
                 let message = "There is a bot with this id. Leave the id out, or update the bot.";
                 Err(Error::new(Code::AlreadyExists, "bot_exists", message))
             }
@@ -132,6 +155,7 @@ impl ChatbotsService {
         &self,
         request: wire::UpdateBotRequest,
         caller: &Caller,
+        by: &By,
     ) -> Result<wire::Bot, Error> {
         let sent = request.bot.unwrap_or_default();
         let mask = request.update_mask.unwrap_or_default().paths;
@@ -140,15 +164,30 @@ impl ChatbotsService {
         if fields::names_admins_fields(&mask) && matches!(caller.role, Role::User | Role::Visitor) {
             return Err(Refusal::AdminRequired.into());
         }
-        let mut bot = self.bot(id).await?;
+        let mut bot = self.theirs(id, caller).await?;
         let mut quota = self.quota(id).await?;
-        let before = quota.terms.clone();
+        let before = (
+            audited::fields(&bot, &quota.terms, &mask),
+            quota.terms.clone(),
+        );
         fields::update((&mut bot, &mut quota.terms), &sent, &mask, now())?;
-        self.bots.update(&bot).await.map_err(store_failure)?;
-        if quota.terms != before {
+        let intent = self
+            .audit
+            .intend(by.change("bot.update", &id.to_string()), Some(&before.0))?;
+        match self.bots.update(&bot).await {
+            Ok(()) => {}
+            Err(StoreError::NotFound) => {
+                intent.not_done();
+                return Err(failures::no_bot());
+            }
+            Err(error) => return Err(store_failure(error)),
+        }
+        if quota.terms != before.1 {
             let set = self.quotas.set_terms(id, &quota.terms).await;
             set.map_err(store_failure)?;
         }
+        let after = audited::fields(&bot, &quota.terms, &mask);
+        intent.done(Some(&after)).await;
         Ok(wire::Bot {
             quota: (quota != Quota::default()).then(|| quota.into()),
             ..bot.into()
@@ -164,17 +203,32 @@ impl ChatbotsService {
         Ok(found.remove(&bot).unwrap_or_default())
     }
 
-    async fn list(&self, request: wire::ListBotsRequest) -> Result<wire::ListBotsResponse, Error> {
+    /// A page of bots; of a company's bots alone where a company asks.
+    async fn list(
+        &self,
+        request: wire::ListBotsRequest,
+        caller: &Caller,
+    ) -> Result<wire::ListBotsResponse, Error> {
         let mut faults = Faults::default();
         let size = faults.count("page_size", request.page_size, PAGE_SIZE);
-        let after = faults.page_token(&request.page_token);
+        let mut after = faults.page_token(&request.page_token);
         faults.none()?;
-        // One more than asked for tells whether there is a further page.
-        let mut bots = self
-            .bots
-            .list(after, size + 1)
-            .await
-            .map_err(store_failure)?;
+        let mut bots = Vec::new();
+        loop {
+            // One more than asked for tells whether there is a further page.
+            let found = self.bots.list(after, size + 1).await;
+            let found = found.map_err(store_failure)?;
+            let last = found.len() <= size;
+            after = found.last().map(|bot| bot.id);
+            bots.extend(
+                found
+                    .into_iter()
+                    .filter(|bot| caller.role != Role::User || caller.owns(bot.company.as_deref())),
+            );
+            if last || bots.len() > size {
+                break;
+            }
+        }
         let further = bots.len() > size;
         bots.truncate(size);
         let last = bots.last().filter(|_| further);
@@ -186,30 +240,69 @@ impl ChatbotsService {
     }
 
     /// Knowledge goes first: were the bot gone and its knowledge not, nothing could name it any more.
-    async fn delete(&self, id: BotId) -> Result<u64, Error> {
-        self.bot(id).await?;
+    async fn delete(&self, id: BotId, by: &By) -> Result<u64, Error> {
+        let bot = self.bot(id).await?;
+        let before = audited::bot(&bot, &self.quota(id).await?.terms);
+        let target = id.to_string();
+        let intent = self
+            .audit
+            .intend(by.change("bot.delete", &target), Some(&before))?;
         let chunks = self
             .knowledge
             .delete(id, None)
             .await
             .map_err(store_failure)?;
         if self.bots.delete(id).await.map_err(store_failure)? {
-            Ok(chunks)
-        } else {
-            Err(failures::no_bot())
+            intent.done(None).await;
+            return Ok(chunks);
         }
+        // Somebody else deleted it meanwhile. Where its knowledge was not gone yet, that is told as what it is: half a change.
+        if chunks == 0 {
+            intent.not_done();
+        }
+        Err(failures::no_bot())
+    }
+
+    async fn delete_documents(
+        &self,
+        request: wire::DeleteKnowledgeRequest,
+        caller: &Caller,
+        by: &By,
+    ) -> Result<u64, Error> {
+        let id = fields::bot_id("chatbot_id", &request.chatbot_id)?;
+        let bot = self.theirs(id, caller).await?;
+        let file_name = (!request.file_name.is_empty()).then_some(request.file_name.as_str());
+        let (target, before) = (bot.id.to_string(), audited::documents(file_name));
+        let intent = self
+            .audit
+            .intend(by.change("knowledge.delete", &target), Some(&before))?;
+        let chunks = self
+            .knowledge
+            .delete(bot.id, file_name)
+            .await
+            .map_err(store_failure)?;
+        if chunks == 0 {
+            intent.not_done();
+        } else {
+            intent.done(Some(&audited::deleted(chunks))).await;
+        }
+        Ok(chunks)
     }
 
     /// Conversations outlive their bot: only where there is neither is the bot unknown.
     async fn conversation(
         &self,
         request: wire::ListMessagesRequest,
+        caller: &Caller,
     ) -> Result<Vec<wire::Message>, Error> {
         let mut faults = Faults::default();
         let bot = faults.bot_id("chatbot_id", &request.chatbot_id);
         faults.session_id("session_id", &request.session_id);
         let limit = faults.count("limit", request.limit, MESSAGES);
         let bot = faults.with(bot)?;
+        if caller.role == Role::User {
+            self.theirs(bot, caller).await?;
+        }
         let messages = self
             .messages
             .recent(bot, &request.session_id, limit)
@@ -239,9 +332,9 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::CreateBotRequest>,
     ) -> Result<Response<wire::CreateBotResponse>, Status> {
-        let bot = self
-            .create(request.into_inner().bot.unwrap_or_default())
-            .await?;
+        let by = By::of(request.extensions());
+        let sent = request.into_inner().bot.unwrap_or_default();
+        let bot = self.create(sent, &by).await?;
         Ok(Response::new(wire::CreateBotResponse { bot: Some(bot) }))
     }
 
@@ -249,9 +342,9 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::GetBotRequest>,
     ) -> Result<Response<wire::GetBotResponse>, Status> {
-        let bot = self
-            .bot(fields::bot_id("id", &request.into_inner().id)?)
-            .await?;
+        let caller = Caller::from_extensions(request.extensions());
+        let id = fields::bot_id("id", &request.into_inner().id)?;
+        let bot = self.theirs(id, &caller).await?;
         Ok(Response::new(wire::GetBotResponse {
             bot: Some(self.shown(bot).await?),
         }))
@@ -262,7 +355,8 @@ impl Chatbots for ChatbotsService {
         request: Request<wire::UpdateBotRequest>,
     ) -> Result<Response<wire::UpdateBotResponse>, Status> {
         let caller = Caller::from_extensions(request.extensions());
-        let bot = self.update(request.into_inner(), &caller).await?;
+        let by = By::of(request.extensions());
+        let bot = self.update(request.into_inner(), &caller, &by).await?;
         Ok(Response::new(wire::UpdateBotResponse { bot: Some(bot) }))
     }
 
@@ -270,16 +364,18 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::ListBotsRequest>,
     ) -> Result<Response<wire::ListBotsResponse>, Status> {
-        Ok(Response::new(self.list(request.into_inner()).await?))
+        let caller = Caller::from_extensions(request.extensions());
+        let listed = self.list(request.into_inner(), &caller).await?;
+        Ok(Response::new(listed))
     }
 
     async fn delete_bot(
         &self,
         request: Request<wire::DeleteBotRequest>,
     ) -> Result<Response<wire::DeleteBotResponse>, Status> {
-        let chunks_deleted = self
-            .delete(fields::bot_id("id", &request.into_inner().id)?)
-            .await?;
+        let by = By::of(request.extensions());
+        let id = fields::bot_id("id", &request.into_inner().id)?;
+        let chunks_deleted = self.delete(id, &by).await?;
         Ok(Response::new(wire::DeleteBotResponse { chunks_deleted }))
     }
 
@@ -287,17 +383,26 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<Streaming<wire::ImportKnowledgeRequest>>,
     ) -> Result<Response<Self::ImportKnowledgeStream>, Status> {
+        let by = By::of(request.extensions());
+        let caller = Caller::from_extensions(request.extensions());
         let mut parts = request.into_inner();
         let header = upload::header(&mut parts, self.importer.upload_silence()).await?;
         let mut upload = fields::upload(&header)?;
-        let bot = self.bot(upload.bot).await?;
+        let bot = self.theirs(upload.bot, &caller).await?;
         if upload.language.is_empty() {
             upload.language = bot.language;
         }
+        let (target, file_name) = (upload.bot.to_string(), upload.file_name.clone());
+        let intent = self
+            .audit
+            .intend(by.change("knowledge.import", &target), None)
+            .map_err(Error::from)?;
+        let import = audited::Import::new(intent, file_name);
         let progress = self
             .importer
             .import(upload, upload::pieces(parts))
             .map_err(import_failure)?;
+        let progress = audited::told(import, progress);
         let responses = progress.map(|step| match step {
             Ok(progress) => Ok(wire::ImportKnowledgeResponse::from(progress)),
             Err(error) => Err(Status::from(import_failure(error))),
@@ -309,12 +414,9 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::ListKnowledgeRequest>,
     ) -> Result<Response<wire::ListKnowledgeResponse>, Status> {
-        let bot = self
-            .bot(fields::bot_id(
-                "chatbot_id",
-                &request.into_inner().chatbot_id,
-            )?)
-            .await?;
+        let caller = Caller::from_extensions(request.extensions());
+        let id = fields::bot_id("chatbot_id", &request.into_inner().chatbot_id)?;
+        let bot = self.theirs(id, &caller).await?;
         let documents = self
             .knowledge
             .documents(bot.id)
@@ -328,16 +430,10 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::DeleteKnowledgeRequest>,
     ) -> Result<Response<wire::DeleteKnowledgeResponse>, Status> {
+        let by = By::of(request.extensions());
+        let caller = Caller::from_extensions(request.extensions());
         let request = request.into_inner();
-        let bot = self
-            .bot(fields::bot_id("chatbot_id", &request.chatbot_id)?)
-            .await?;
-        let file_name = (!request.file_name.is_empty()).then_some(request.file_name.as_str());
-        let chunks_deleted = self
-            .knowledge
-            .delete(bot.id, file_name)
-            .await
-            .map_err(store_failure)?;
+        let chunks_deleted = self.delete_documents(request, &caller, &by).await?;
         Ok(Response::new(wire::DeleteKnowledgeResponse {
             chunks_deleted,
         }))
@@ -347,7 +443,8 @@ impl Chatbots for ChatbotsService {
         &self,
         request: Request<wire::ListMessagesRequest>,
     ) -> Result<Response<wire::ListMessagesResponse>, Status> {
-        let messages = self.conversation(request.into_inner()).await?;
+        let caller = Caller::from_extensions(request.extensions());
+        let messages = self.conversation(request.into_inner(), &caller).await?;
         Ok(Response::new(wire::ListMessagesResponse { messages }))
     }
 }

@@ -11,6 +11,7 @@ mod record;
 use std::path::Path;
 
 use redb::{ReadTransaction, WriteTransaction};
+use troika_audit::store::embedded as audit;
 use troika_chassis::embedded::{self, DatabaseFile, FileError, make_table};
 
 pub use troika_chassis::embedded::OpenError;
@@ -39,6 +40,11 @@ impl Embedded {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let file = DatabaseFile::open(path, PAGE_CACHE, make_tables)?;
         Ok(Self { file })
+    }
+
+    /// The role's audit log, which lies in the same file.
+    pub fn audit(&self) -> audit::Embedded {
+        audit::Embedded::new(self.file.clone())
     }
 
     /// Runs `work` in a snapshot of the file.
@@ -96,6 +102,7 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), Box<redb::Error>> {
     messages::make_tables(transaction)?;
     owners::make_tables(transaction)?;
     quotas::make_tables(transaction)?;
+    audit::make_tables(transaction)?;
     knowledge::make_tables(transaction)
 }
 

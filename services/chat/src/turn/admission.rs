@@ -1,7 +1,7 @@
 //! Who may ask which bot. Pure: what is known of bot and caller comes in as arguments.
 
 use troika_chassis::error::{Code, Error};
-use troika_identity::{Caller, Role};
+use troika_identity::{Caller, Role, origin::allows};
 
 use crate::bots::{Access, Bot};
 
@@ -15,6 +15,15 @@ pub(crate) fn admit(bot: &Bot, caller: &Caller) -> Result<(), Error> {
             Code::PermissionDenied,
             "bot_inactive",
             "This chatbot is switched off.",
+        ));
+    }
+    // Browsers tell the page's origin; who is no browser tells none.
+    let shown_by = caller.origin.as_deref();
+    if shown_by.is_some_and(|origin| !allows(&bot.allowed_origins, origin)) {
+        return Err(Error::new(
+            Code::PermissionDenied,
+            "origin_not_allowed",
+            "This chatbot may not be shown on this page. Its owner can add the page's origin to the bot.",
         ));
     }
     if caller.is_admin() || caller.role == Role::Service {
@@ -144,6 +153,26 @@ mod tests {
             let reason = outcome.err().map(|error| error.reason().to_owned());
             let what = format!("{role:?} {chatbot:?} {company:?} {access:?} {owner:?}");
             assert_eq!(reason.unwrap_or_default(), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_bot_is_asked_from_the_pages_that_it_names() {
+        let bot = Bot {
+            allowed_origins: vec!["https://shop.example".to_owned()],
+            ..bot(Access::Public, None)
+        };
+        for (origin, lets_in) in [
+            (None, true),
+            (Some("https://shop.example"), true),
+            (Some("https://evil.example"), false),
+            (Some("null"), false),
+        ] {
+            let caller = Caller {
+                origin: origin.map(str::to_owned),
+                ..Caller::default()
+            };
+            assert_eq!(admit(&bot, &caller).is_ok(), lets_in, "{origin:?}");
         }
     }
 

@@ -5,9 +5,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use serde_json::{Map, Value, json};
 use tonic::{Request, Response, Status};
 use tracing::info;
 use troika_alerting::state::{LONGEST_SILENCE, Phase, Silence, State};
+use troika_audit::{AuditLog, By};
 use troika_chassis::error::{Code, Error};
 use troika_identity::Caller;
 use troika_proto::metrics::v1::{
@@ -26,6 +28,7 @@ const LONGEST_TEXT: usize = 500;
 /// The service.
 pub(crate) struct AlertsService {
     pub(crate) alerts: Arc<Alerts>,
+    pub(crate) audit: AuditLog,
 }
 
 #[tonic::async_trait]
@@ -42,6 +45,7 @@ impl Wire for AlertsService {
         &self,
         request: Request<SilenceRequest>,
     ) -> Result<Response<SilenceResponse>, Status> {
+        let by = By::of(request.extensions());
         let caller = Caller::from_extensions(request.extensions());
         let mut sent = request.into_inner();
         sent.author = caller.signature(&sent.author);
@@ -76,7 +80,10 @@ impl Wire for AlertsService {
             author: sent.author,
             reason: sent.reason,
         };
+        let change = by.change("alert.silence", &silence.id);
+        let intent = self.audit.intend(change, None).map_err(Error::from)?;
         if !self.alerts.silence(silence.clone()).await.map_err(away)? {
+            intent.not_done();
             return Err(Error::new(
                 Code::ResourceExhausted,
                 "too_many_silences",
@@ -85,6 +92,7 @@ impl Wire for AlertsService {
             .into());
         }
         info!(alert = silence.alert, "alerts are silenced");
+        intent.done(Some(&audited(&silence))).await;
         Ok(Response::new(SilenceResponse {
             silence: Some(active(&silence)),
         }))
@@ -94,8 +102,21 @@ impl Wire for AlertsService {
         &self,
         request: Request<LiftSilenceRequest>,
     ) -> Result<Response<LiftSilenceResponse>, Status> {
+        let by = By::of(request.extensions());
         let id = request.into_inner().id;
-        self.alerts.lift(&id).await.map_err(away)?;
+        let known = self.alerts.known().await.map_err(away)?;
+        let silence = known.silences().iter().find(|silence| silence.id == id);
+        // One that is over already is no error, and nothing changes.
+        if let Some(silence) = silence {
+            let before = audited(silence);
+            let change = by.change("alert.lift", &id);
+            let intent = self
+                .audit
+                .intend(change, Some(&before))
+                .map_err(Error::from)?;
+            self.alerts.lift(&id).await.map_err(away)?;
+            intent.done(None).await;
+        }
         Ok(Response::new(LiftSilenceResponse {}))
     }
 
@@ -103,6 +124,7 @@ impl Wire for AlertsService {
         &self,
         request: Request<TestAlertRequest>,
     ) -> Result<Response<TestAlertResponse>, Status> {
+        let by = By::of(request.extensions());
         let receiver = request.into_inner().receiver;
         let known: Vec<&str> = self.alerts.alerting.receivers().collect();
         if known.is_empty() {
@@ -117,7 +139,18 @@ impl Wire for AlertsService {
             let message = format!("receiver must be one of {}", known.join(", "));
             return Err(wrong("receiver", "any.only", message).into());
         }
+        let target = if receiver.is_empty() {
+            "all"
+        } else {
+            &receiver
+        };
+        let change = by.change("alert.test", target);
+        let intent = self.audit.intend(change, None).map_err(Error::from)?;
         let tested = self.alerts.alerting.test(&receiver).await;
+        let delivered = tested.iter();
+        let delivered = delivered.map(|it| (it.receiver.to_owned(), it.problem.is_none().into()));
+        let after = json!({ "delivered": delivered.collect::<Map<_, _>>() });
+        intent.done(Some(&after)).await;
         let deliveries = tested.into_iter().map(|tested| Delivery {
             receiver: tested.receiver.to_owned(),
             delivered: tested.problem.is_none(),
@@ -156,6 +189,12 @@ impl AlertsService {
             silences: state.silences().iter().map(active).collect(),
         }
     }
+}
+
+/// A silence as the audit log tells it; who began it stands beside.
+fn audited(silence: &Silence) -> Value {
+    let until = prost_types::Timestamp::from(silence.until).to_string();
+    json!({ "alert": silence.alert, "until": until, "author": silence.author, "reason": silence.reason })
 }
 
 fn active(silence: &Silence) -> ActiveSilence {

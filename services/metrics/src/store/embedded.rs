@@ -4,6 +4,7 @@ use std::{convert::Infallible, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use redb::{ReadTransaction, ReadableTable as _, TableDefinition, WriteTransaction};
+use troika_audit::store::embedded as audit;
 use troika_chassis::embedded::{DatabaseFile, Fault, FileError, make_table};
 
 pub use troika_chassis::embedded::OpenError;
@@ -39,9 +40,15 @@ impl Embedded {
         let file = DatabaseFile::open(path, PAGE_CACHE, |transaction| {
             make_table(transaction, ROLLUPS)?;
             make_table(transaction, DELTAS)?;
-            make_table(transaction, NOTES)
+            make_table(transaction, NOTES)?;
+            audit::make_tables(transaction)
         })?;
         Ok(Self { file })
+    }
+
+    /// The role's audit log, which lies in the same file.
+    pub fn audit(&self) -> audit::Embedded {
+        audit::Embedded::new(self.file.clone())
     }
 
     /// Runs `work` in a snapshot of the file.

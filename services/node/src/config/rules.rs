@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use troika_chassis::{channel::ChannelConfig, config::Problems};
+use troika_chassis::{channel::ChannelConfig, config::Problems, tls::Tls};
 use url::Url;
 
 use super::Config;
@@ -88,11 +88,32 @@ pub(crate) fn bound(config: &mut Config, role: Role, listen: SocketAddr) {
         Role::Chat => config.chat.listen = listen,
         Role::Gateway => config.gateway.port = listen.port(),
     }
-    if let Some(address) = grpc_address(listen) {
+    if let Some(address) = grpc_address(config, listen) {
         for caller in callers(config, role) {
             caller.clone_from(&address);
         }
     }
+}
+
+/// Everything that serves or calls speaks TLS with these certificates.
+pub(crate) fn hand_out(config: &mut Config, tls: &Tls) {
+    config.grpc.tls = tls.server();
+    for channel in channels(config) {
+        channel.tls = tls.client();
+    }
+}
+
+/// The connections between processes.
+pub(crate) fn channels(config: &mut Config) -> [&mut ChannelConfig; 7] {
+    [
+        &mut config.gateway.channel,
+        &mut config.chat.tts.channel,
+        &mut config.chat.flags.channel,
+        &mut config.chat.metrics.channel,
+        &mut config.tts.flags.channel,
+        &mut config.tts.metrics.channel,
+        &mut config.flags.metrics.channel,
+    ]
 }
 
 /// The settings that say where a role is called.
@@ -112,24 +133,6 @@ fn callers(config: &mut Config, role: Role) -> Vec<&mut Url> {
         Role::Tts => vec![&mut config.gateway.tts, &mut config.chat.tts.address],
         Role::Chat => vec![&mut config.gateway.chat],
         Role::Gateway => Vec::new(),
-    }
-}
-
-/// The connections of a role to others.
-pub(crate) fn channels(config: &mut Config, role: Role) -> Vec<&mut ChannelConfig> {
-    match role {
-        Role::Metrics => Vec::new(),
-        Role::Flags => vec![&mut config.flags.metrics.channel],
-        Role::Tts => vec![
-            &mut config.tts.flags.channel,
-            &mut config.tts.metrics.channel,
-        ],
-        Role::Chat => vec![
-            &mut config.chat.tts.channel,
-            &mut config.chat.flags.channel,
-            &mut config.chat.metrics.channel,
-        ],
-        Role::Gateway => vec![&mut config.gateway.channel],
     }
 }
 
@@ -161,7 +164,7 @@ pub(super) fn fill_in(config: &mut Config) {
     // Whoever moves a role and says nothing else wants those that call it to follow.
     let mut default = Config::default();
     for role in Role::ALL {
-        let Some(address) = grpc_address(listen(config, role)) else {
+        let Some(address) = grpc_address(config, listen(config, role)) else {
             continue;
         };
         for (caller, default) in callers(config, role)
@@ -196,8 +199,14 @@ fn fill_in_embeddings(chat: &mut troika_chat::Config) {
 }
 
 /// The address to call a role that listens there, from this machine.
-pub(crate) fn grpc_address(listen: SocketAddr) -> Option<Url> {
-    Url::parse(&format!("http://{}", reachable(listen))).ok()
+pub(crate) fn grpc_address(config: &Config, listen: SocketAddr) -> Option<Url> {
+    let scheme = scheme(config.tls.serves());
+    Url::parse(&format!("{scheme}://{}", reachable(listen))).ok()
+}
+
+/// What an address begins with.
+pub(crate) fn scheme(tls: bool) -> &'static str {
+    if tls { "https" } else { "http" }
 }
 
 /// Where a listener is reached from this machine: nobody can call "every address".

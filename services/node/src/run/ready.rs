@@ -72,11 +72,12 @@ impl Report {
             Vec::new()
         };
         Self {
-            gateway: runs(Role::Gateway).then(|| http(config.gateway.address())),
+            gateway: runs(Role::Gateway)
+                .then(|| address(config.gateway.tls.serves(), config.gateway.address())),
             chat: runs(Role::Chat).then(|| Chat::new(config)),
             tts: runs(Role::Tts).then(|| Tts::new(config, &voice)),
-            flags: runs(Role::Flags).then(|| http(config.flags.listen)),
-            metrics: runs(Role::Metrics).then(|| http(config.metrics.listen)),
+            flags: runs(Role::Flags).then(|| grpc(config, config.flags.listen)),
+            metrics: runs(Role::Metrics).then(|| grpc(config, config.metrics.listen)),
             admin: config.admin.listen.map(http),
         }
     }
@@ -135,7 +136,7 @@ impl Tts {
             Some(EngineName::Google) => Engine::Real("google".into()),
         };
         Self {
-            address: http(config.tts.listen),
+            address: grpc(config, config.tts.listen),
             voice,
         }
     }
@@ -145,7 +146,7 @@ impl Chat {
     fn new(config: &Config) -> Self {
         let chat = &config.chat;
         Self {
-            address: http(chat.listen),
+            address: grpc(config, chat.listen),
             store: if config.mongodb.uri.is_empty() {
                 let file = config.data_dir.join(troika_chat::EMBEDDED_FILE);
                 Engine::Embedded(format!("embedded({})", file.display()))
@@ -192,7 +193,15 @@ fn program() -> String {
 }
 
 fn http(listen: SocketAddr) -> String {
-    format!("http://{}", rules::reachable(listen))
+    address(false, listen)
+}
+
+fn grpc(config: &Config, listen: SocketAddr) -> String {
+    address(config.tls.serves(), listen)
+}
+
+fn address(tls: bool, listen: SocketAddr) -> String {
+    format!("{}://{}", rules::scheme(tls), rules::reachable(listen))
 }
 
 /// A URL's host, with its port where it is not the scheme's.

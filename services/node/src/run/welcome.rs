@@ -64,9 +64,10 @@ pub(super) fn text(report: &Report, program: &str) -> String {
 fn ask(program: &str, address: &str) -> String {
     let command = format!("{program} chat {}", troika_chat::demo::BOT_ID);
     let expected = troika_chat::Config::default().listen.to_string();
-    match address.trim_start_matches("http://") {
-        address if address == expected => command,
-        address => format!("{command} --addr {address}"),
+    let address = address.trim_start_matches("http://");
+    match address.trim_start_matches("https://") {
+        place if place == expected => command,
+        _ => format!("{command} --addr {address}"),
     }
 }
 

@@ -2,9 +2,12 @@
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Channel, Server};
+use troika_chassis::lifecycle::Drain;
+use troika_identity::{Caller, Role};
 use troika_proto::chat::v1::{
     chatbots_client::ChatbotsClient, chatbots_server::ChatbotsServer,
     import_knowledge_request::Part, import_knowledge_response::Progress as Step,
@@ -20,6 +23,7 @@ use crate::{
 struct Running {
     client: ChatbotsClient<Channel>,
     store: Embedded,
+    audit: AuditLog,
     _folder: TempDir,
 }
 
@@ -31,18 +35,25 @@ async fn running() -> Running {
         ..Config::default()
     };
     let importer = Arc::new(Importer::new(Arc::new(store.clone()), None, config));
+    let audit = AuditLog::start("chat", Arc::new(store.audit()), Drain::default());
     let service = ChatbotsService::new(
         Arc::new(store.clone()),
         Arc::new(store.clone()),
         Arc::new(store.clone()),
         Arc::new(store.clone()),
         importer,
+        audit.clone(),
     );
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
         .await
         .unwrap();
     let address = listener.local_addr().unwrap();
-    let server = Server::builder().add_service(ChatbotsServer::new(service));
+    let known = |mut request: Request<()>| {
+        request.extensions_mut().insert(staff());
+        Ok(request)
+    };
+    let service = ChatbotsServer::with_interceptor(service, known);
+    let server = Server::builder().add_service(service);
     tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
     let client = ChatbotsClient::connect(format!("http://{address}"))
         .await
@@ -50,11 +61,40 @@ async fn running() -> Running {
     Running {
         client,
         store,
+        audit,
         _folder: folder,
     }
 }
 
+/// Who asks in all of these tests.
+fn staff() -> Caller {
+    Caller {
+        role: Role::Admin,
+        subject: "7".into(),
+        name: "ada@example.com".into(),
+        ..Caller::default()
+    }
+}
+
 impl Running {
+    /// What the audit log says, the oldest first: action, target, before, after.
+    async fn audited(&self) -> Vec<(String, String, serde_json::Value, serde_json::Value)> {
+        let found = self.audit.list(&Default::default(), 100).await.unwrap();
+        let read = |text: &str| serde_json::from_str(text).unwrap_or_default();
+        let said = found.into_iter().rev().map(|stored| {
+            let said = stored.entry.unwrap().recorded;
+            assert_eq!((said.subject.as_str(), said.role.as_str()), ("7", "admin"));
+            assert_eq!(said.name, "ada@example.com");
+            (
+                said.action,
+                said.target,
+                read(&said.before),
+                read(&said.after),
+            )
+        });
+        said.collect()
+    }
+
     async fn create(&mut self, bot: wire::Bot) -> Result<wire::Bot, Error> {
         let request = wire::CreateBotRequest { bot: Some(bot) };
         self.client
@@ -259,7 +299,14 @@ async fn a_company_cannot_change_what_its_bots_may_use_or_whose_they_are() {
     let service = running().await;
     let store = Arc::new(service.store.clone());
     let importer = Arc::new(Importer::new(store.clone(), None, Config::default()));
-    let inside = ChatbotsService::new(store.clone(), store.clone(), store.clone(), store, importer);
+    let inside = ChatbotsService::new(
+        store.clone(),
+        store.clone(),
+        store.clone(),
+        store,
+        importer,
+        service.audit.clone(),
+    );
     for path in ["quota", "quota.free_messages", "company_id"] {
         let mut request = Request::new(wire::UpdateBotRequest {
             bot: Some(wire::Bot {
@@ -580,4 +627,86 @@ async fn messages_are_listed_in_their_order_even_when_the_bot_is_gone() {
     };
     let error = failure(service.client.list_messages(request).await.unwrap_err());
     assert_eq!(fields(&error), ["chatbot_id", "session_id", "limit"]);
+}
+
+#[tokio::test]
+async fn what_changes_is_in_the_audit_log_and_what_is_refused_is_not() {
+    let mut service = running().await;
+    let bot = service.create(named("Guide")).await.unwrap();
+    // Refused, for three reasons.
+    service.create(bot.clone()).await.unwrap_err();
+    service.create(named("")).await.unwrap_err();
+    let sent = wire::Bot {
+        name: "Host".into(),
+        persona: "You are kind.".into(),
+        ..bot.clone()
+    };
+    let update = |bot: wire::Bot, paths: &[&str]| wire::UpdateBotRequest {
+        bot: Some(bot),
+        update_mask: Some(prost_types::FieldMask {
+            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+        }),
+    };
+    let unknown = wire::Bot {
+        id: "0".repeat(24),
+        ..sent.clone()
+    };
+    let refused = service.client.update_bot(update(unknown, &["name"])).await;
+    refused.unwrap_err();
+    let changed = update(sent, &["name", "persona"]);
+    service.client.update_bot(changed).await.unwrap();
+    let id = bot.id;
+    let words = Part::Data(Bytes::from_static(b"Open from nine to five."));
+    service
+        .import(vec![header(&id, "hours.txt"), words])
+        .await
+        .unwrap();
+    // Nothing can be read in it: nothing is changed.
+    service
+        .import(vec![header(&id, "empty.txt")])
+        .await
+        .unwrap_err();
+    for file_name in ["none.txt", "hours.txt"] {
+        let request = wire::DeleteKnowledgeRequest {
+            chatbot_id: id.clone(),
+            file_name: file_name.into(),
+        };
+        service.client.delete_knowledge(request).await.unwrap();
+    }
+    for _ in 0..2 {
+        let request = wire::DeleteBotRequest { id: id.clone() };
+        // The second time there is none.
+        let _ = service.client.delete_bot(request).await;
+    }
+    let audited = service.audited().await;
+    let actions: Vec<_> = audited.iter().map(|(action, ..)| action.as_str()).collect();
+    assert_eq!(
+        actions,
+        [
+            "bot.create",
+            "bot.update",
+            "knowledge.import",
+            "knowledge.delete",
+            "bot.delete"
+        ]
+    );
+    assert!(audited.iter().all(|(_, target, ..)| *target == id));
+    let (_, _, before, after) = &audited[0];
+    assert_eq!((before, &after["name"]), (&json!(null), &json!("Guide")));
+    let (_, _, before, after) = &audited[1];
+    assert_eq!(*before, json!({ "name": "Guide", "persona": "" }));
+    assert_eq!(
+        *after,
+        json!({ "name": "Host", "persona": "You are kind." })
+    );
+    assert_eq!(
+        audited[2].3,
+        json!({ "fileName": "hours.txt", "chunks": 1 })
+    );
+    assert_eq!(audited[3].2, json!({ "fileName": "hours.txt" }));
+    assert_eq!(audited[3].3, json!({ "chunksDeleted": 1 }));
+    assert_eq!(
+        (&audited[4].2["name"], &audited[4].3),
+        (&json!("Host"), &json!(null))
+    );
 }

@@ -79,9 +79,13 @@ pub(super) async fn run(args: &Args, config: &Config) -> Result<(), Failure> {
     if asked(Role::Gateway) {
         let address = match &args.gateway {
             Some(address) => address.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", rules::reachable(config.gateway.address())),
+            None => format!(
+                "{}://{}",
+                rules::scheme(config.gateway.tls.serves()),
+                rules::reachable(config.gateway.address())
+            ),
         };
-        findings.push(gateway(address).await?);
+        findings.push(gateway(address, config).await?);
     }
     output::table(
         &["Role", "Service", "Address", "State"],
@@ -153,9 +157,10 @@ struct Readiness {
     waiting_for: Vec<String>,
 }
 
-async fn gateway(address: String) -> Result<Finding, Failure> {
+async fn gateway(address: String, config: &Config) -> Result<Finding, Failure> {
     let client = reqwest::Client::builder()
         .timeout(ANSWER)
+        .tls_certs_merge(authorities(config)?)
         .build()
         .map_err(|error| Failure::because(Exit::Failed, "HTTP is not to be had", &error))?;
     let state = match client.get(format!("{address}/ready")).send().await {
@@ -184,6 +189,21 @@ async fn gateway(address: String) -> Result<Finding, Failure> {
         address,
         state,
     })
+}
+
+/// Those in `tls.ca`, beside those of the web: a gateway inside may have its certificate from them.
+fn authorities(config: &Config) -> Result<Vec<reqwest::Certificate>, Failure> {
+    let Some(file) = &config.tls.ca else {
+        return Ok(Vec::new());
+    };
+    let unusable = |problem: String| {
+        Failure::new(
+            Exit::Usage,
+            format!("tls.ca: {}: {problem}", file.display()),
+        )
+    };
+    let text = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+    reqwest::Certificate::from_pem_bundle(&text).map_err(|error| unusable(error.to_string()))
 }
 
 fn in_words(

@@ -1,0 +1,84 @@
+//! Which requests are counted, and as what. Pure.
+
+use http::Method;
+
+/// What a request is to the limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A call of the API.
+    Call,
+    /// A question whose answer streams.
+    Stream,
+    /// A question that is answered in one piece.
+    Answer,
+    /// A text to speak.
+    Speech,
+}
+
+impl Kind {
+    /// The kind of a request, by its route; `None` when it is not counted: pages, health, figures for machines, and
+    /// preflights.
+    pub(super) fn of(method: &Method, path: &str) -> Option<Self> {
+        let is_api = path.starts_with("/api/") || path.starts_with("/ofrep/");
+        if !is_api || path.starts_with("/api/metrics/health/") || method == Method::OPTIONS {
+            return None;
+        }
+        if method != Method::POST {
+            return Some(Self::Call);
+        }
+        Some(match path {
+            "/api/chat/query/stream" | "/api/troika/intelligent-chat/stream" => Self::Stream,
+            "/api/chat/query" | "/api/troika/intelligent-chat" => Self::Answer,
+            "/api/text-to-speech" => Self::Speech,
+            _ => Self::Call,
+        })
+    }
+
+    /// Whether it begins a turn.
+    pub(super) fn is_question(self) -> bool {
+        matches!(self, Self::Stream | Self::Answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_the_api_is_not_counted() {
+        for path in [
+            "/",
+            "/app.js",
+            "/dashboard",
+            "/health",
+            "/ready",
+            "/metrics",
+            "/prometheus/metrics",
+            "/api/metrics/health/streaming",
+            "/docs",
+            "/openapi.json",
+            "/grpc.health.v1.Health/Check",
+            "/apidocs",
+        ] {
+            assert_eq!(Kind::of(&Method::GET, path), None, "{path}");
+        }
+        assert_eq!(Kind::of(&Method::OPTIONS, "/api/chat/query/stream"), None);
+    }
+
+    #[test]
+    fn calls_are_counted_as_what_they_are() {
+        let post = |path| Kind::of(&Method::POST, path);
+        assert_eq!(post("/api/chat/query/stream"), Some(Kind::Stream));
+        assert_eq!(
+            post("/api/troika/intelligent-chat/stream"),
+            Some(Kind::Stream)
+        );
+        assert_eq!(post("/api/chat/query"), Some(Kind::Answer));
+        assert_eq!(post("/api/text-to-speech"), Some(Kind::Speech));
+        assert_eq!(post("/api/chat/stop"), Some(Kind::Call));
+        assert_eq!(post("/ofrep/v1/evaluate/flags"), Some(Kind::Call));
+        assert_eq!(post("/api/nothing"), Some(Kind::Call));
+        let got = Kind::of(&Method::GET, "/api/chat/query/stream");
+        assert_eq!(got, Some(Kind::Call), "there is no such call");
+    }
+}
