@@ -59,10 +59,12 @@ impl Verifier {
             (None, Some(file)) => Source::File(file.clone()),
             (None, None) => Source::Nothing,
         };
-        let mut validation = Validation::default();
-        validation.leeway = config.leeway.as_secs();
-        validation.validate_nbf = true;
-        validation.validate_aud = config.audience.is_some();
+        let mut validation = Validation {
+            leeway: config.leeway.as_secs(),
+            validate_nbf: true,
+            validate_aud: config.audience.is_some(),
+            ..Validation::default()
+        };
         let mut required = vec!["exp"];
         if let Some(audience) = &config.audience {
             validation.set_audience(&[audience]);

@@ -123,7 +123,7 @@ fn secret_value() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         Just(Value::from(SECRET_NUMBER)),
         Just(Value::from(-SECRET_NUMBER)),
-        Just(Value::from(4711.471_1)),
+        Just(Value::from(4711.4711)),
         secret_text().prop_map(Value::from),
     ];
     leaf.prop_recursive(6, 40, 6, |inner| {

@@ -166,6 +166,36 @@ async fn limited(store: &(impl BotStore + QuotaStore)) {
     store.set_terms(BOT, &terms).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_several_processes_at_once_exactly_those_that_fit_are_let_in() {
+    let engine = engines::mongo().await;
+    limited(&engine.store).await;
+    let mut processes = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let store = MongoStore::new(engine.again().await);
+        processes.spawn(async move {
+            let mut used = 0;
+            for _ in 0..25 {
+                let turn = reservation(20, SystemTime::now());
+                if let Reserved::Held(_) = store.reserve(&turn).await.unwrap() {
+                    store.settle(&settlement(&turn, 7)).await.unwrap();
+                    used += 7;
+                }
+            }
+            used
+        });
+    }
+    let used: u64 = processes.join_all().await.into_iter().sum();
+    let quotas = engine.store.quotas(&[BOT], SystemTime::now()).await;
+    let quota = quotas.unwrap().remove(&BOT).unwrap();
+    assert_eq!((quota.used.tokens, quota.used.this_month), (used, used));
+    // Nothing is held any more: the next turn is let in where no more than 20 were left, and not where less.
+    assert!(used > MONTHLY - 20 - 3 * 20 && used <= MONTHLY, "{used}");
+    let rest = reservation(MONTHLY - used, SystemTime::now());
+    let held = engine.store.reserve(&rest).await.unwrap();
+    assert!(matches!(held, Reserved::Held(_)), "{held:?}");
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step(), 1..40)
 }

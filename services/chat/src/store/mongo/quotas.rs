@@ -34,7 +34,7 @@ const SESSIONS: &str = "quotasessions";
 /// What of a bot's document is about tokens.
 fn figures() -> Document {
     doc! {
-        "token_limit": 1, "used_tokens": 1, "monthlyLimit": 1, "monthlyUsed": 1, "monthly_period": 1, "quota_held.turn": 1,
+        "token_limit": 1, "used_tokens": 1, "monthlyLimit": 1, "monthlyUsed": 1, "monthly_period": 1,
     }
 }
 
@@ -230,16 +230,19 @@ impl QuotaStore for MongoStore {
 
     async fn reserve(&self, reservation: &Reservation) -> Result<Reserved, StoreError> {
         let bots = self.collection::<RawDocumentBuf>(CHATBOTS);
+        let turn = reservation.turn.to_string();
+        let mut fields = figures();
+        // Of what is held, this turn's alone: others may be thousands.
+        fields.insert("quota_held", doc! { "$elemMatch": { "turn": &turn } });
         let call = bots
             .find_one_and_update(limited(reservation.bot), holding(reservation))
-            .projection(figures())
+            .projection(fields)
             .return_document(ReturnDocument::After);
         let found = self.run(async { call.await }).await.map_err(unavailable)?;
         let Some(found) = found else {
             return Ok(Reserved::Unlimited);
         };
         let quota = read_figures(&found, &Month::of(reservation.at));
-        let turn = reservation.turn.to_string();
         let holds = found
             .value("quota_held")
             .and_then(RawBsonRef::as_array)

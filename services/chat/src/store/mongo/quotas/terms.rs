@@ -55,10 +55,8 @@ impl MongoStore {
         month: &Month,
     ) -> Result<HashMap<BotId, Quota>, StoreError> {
         let ids: Vec<_> = bots.iter().map(|bot| object_id(*bot)).collect();
-        let mut fields = figures();
-        fields.remove("quota_held.turn");
         let found = self
-            .all(CHATBOTS, doc! { "_id": { "$in": ids } }, fields, |bot| {
+            .all(CHATBOTS, doc! { "_id": { "$in": ids } }, figures(), |bot| {
                 let id = bot.value("_id")?.as_object_id()?;
                 Some((BotId(id.bytes()), read_figures(bot, month)))
             })
