@@ -81,7 +81,7 @@ impl Verdict {
 /// empty learns it, and what was let through meanwhile counts. The slack: over one outage, and one loss of Redis' data,
 /// each process lets through at most what the policy allows one process, because it does not see the others. With `n`
 /// processes that is at most `n` times the policy more than the policy, and rates go on coming back in each of them for as
-/// long as the outage lasts.
+/// long as the outage lasts: until the breaker of the connection lets a call through again and Redis answers it.
 ///
 /// A hundred thousand keys are remembered, those that are asked for most; a key that is forgotten starts anew in an
 /// outage, and where there is no Redis at all.
@@ -138,7 +138,7 @@ impl Limiter {
     /// Begins one of at most so many streams at once of a key; 0 for as many as they like. It ends when the slot is
     /// dropped.
     ///
-    /// A process that dies leaves its slots taken for up to a minute. While Redis is away each process counts its own
+    /// A process that dies, or leaves while streams are open, leaves its slots taken for up to a minute. While Redis is away each process counts its own
     /// streams: at most so many of them in each. They count for all within 20 s after it is back.
     ///
     /// # Errors

@@ -164,6 +164,21 @@ async fn a_redis_that_dies_and_comes_back_empty_opens_no_fresh_burst() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_lost_its_data_while_nobody_asked_learns_it_from_who_does() {
+    let mut server = servers::redis();
+    let redis = hasty(&server).await;
+    let limiter = Limiter::new(Some(redis.clone()));
+    let charge = charge("api", 10);
+    assert_eq!(allowed(&limiter, &charge, 10).await, 10);
+    server.kill();
+    server.restart_redis();
+    back(&redis).await;
+    assert_eq!(allowed(&limiter, &charge, 5).await, 0);
+    let new = Limiter::new(Some(patient(&server).await));
+    assert_eq!(allowed(&new, &charge, 5).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_let_through_without_redis_counts_once_it_is_back_with_its_data() {
     let server = servers::redis();
     let (one, two) = (hasty(&server).await, patient(&server).await);
