@@ -475,6 +475,31 @@ async fn roles_of_one_process_show_each_other_their_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn roles_of_one_process_know_each_other_by_a_name_that_the_certificate_bears() {
+    let kept = Kept::new();
+    kept.authority
+        .issue(&["troika.internal"])
+        .write(kept.folder.path());
+    let port = free_port();
+    let unnamed = kept
+        .between(sandbox())
+        .env("PORT", port.to_string())
+        .start_unready();
+    until("it is told what to set", SOON, async || {
+        unnamed.log().contains("set tls.name")
+    })
+    .await;
+    drop(unnamed);
+    let named = kept
+        .between(sandbox())
+        .env("TROIKA_TLS__NAME", "troika.internal")
+        .start();
+    assert!(!named.log().contains("set tls.name"), "{}", named.log());
+    let asked = troika_tests::listener::ask(named.gateway(), &question("What is troika?")).await;
+    assert!(!text(&asked.all().await).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn chat_lets_in_the_gateway_that_it_knows_and_nobody_else() {
     let kept = Kept::new();
     let provider = Provider::start([Reply::tokens(["Known."])]).await;

@@ -156,6 +156,11 @@ impl Sandbox {
         self.spawn(&["run", role]).0
     }
 
+    /// Starts every role in one process that cannot become ready yet; it has no ready line.
+    pub fn start_unready(&self) -> Troika {
+        self.spawn(&[]).0
+    }
+
     fn launch(&self, arguments: &[&str]) -> Troika {
         let (mut troika, ready) = self.spawn(arguments);
         match ready.recv_timeout(START) {

@@ -86,3 +86,32 @@ fn the_address_of_a_role_is_a_place_and_nothing_more() {
         }
     }
 }
+
+#[test]
+fn tls_needs_both_files_and_a_place_to_send_people_to() {
+    let wrong =
+        |tls: serde_json::Value| problems(&read(serde_json::json!({ "tls": tls })).unwrap());
+    let pair = serde_json::json!({ "cert": "c.pem", "key": "k.pem" });
+    assert_eq!(wrong(pair), Vec::<String>::new());
+    assert!(wrong(serde_json::json!({ "cert": "c.pem" }))[0].starts_with("tls.key: "));
+    assert!(wrong(serde_json::json!({ "key": "k.pem" }))[0].starts_with("tls.cert: "));
+    assert!(
+        wrong(serde_json::json!({ "redirect_port": 80 }))[0].starts_with("tls.redirect_port: ")
+    );
+    let same = serde_json::json!({ "cert": "c", "key": "k", "redirect_port": 5000 });
+    assert!(wrong(same)[0].starts_with("tls.redirect_port: "));
+}
+
+#[test]
+fn browsers_are_told_nothing_where_nothing_is_to_be_told() {
+    let told = |hsts: u64| {
+        let hsts = Duration::from_secs(hsts);
+        Tls {
+            hsts,
+            ..Tls::default()
+        }
+        .transport_security()
+    };
+    assert_eq!(told(0), None);
+    assert_eq!(told(60).unwrap(), "max-age=60");
+}

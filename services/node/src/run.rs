@@ -157,6 +157,9 @@ impl Listeners {
             }
             listeners.push((role, listener));
         }
+        if roles.only.is_none() {
+            tls::warn_of_other_names(config);
+        }
         // At last: who starts a second troika is told of the port they know.
         let admin = bind::bind_admin(admin).await?;
         config.admin.listen = admin.local_addr().ok();

@@ -7,7 +7,8 @@ use troika_chassis::{
 };
 
 use crate::{
-    config::Config,
+    cli::Role,
+    config::{Config, rules},
     exit::{Exit, Failure},
 };
 
@@ -28,4 +29,20 @@ pub(crate) fn load(config: &Config, meters: &Meters) -> Result<Option<Tls>, Fail
     Tls::load(PURPOSE, &config.tls, &[HTTP_2], meters)
         .map(Some)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+}
+
+/// Says so when the roles of one process cannot believe each other: they call each other by address, and certificates
+/// are mostly for names.
+pub(crate) fn warn_of_other_names(config: &Config) {
+    let Some(shown) = &config.grpc.tls else {
+        return;
+    };
+    let address = rules::reachable(rules::listen(config, Role::Chat)).ip();
+    if config.tls.name.is_none() && !shown.bears(&address.to_string()) {
+        tracing::warn!(
+            %address,
+            "tls.cert is not for the address at which the roles of this process call each other: set tls.name to a \
+             name that it is for"
+        );
+    }
 }

@@ -180,6 +180,29 @@ fn the_gateway_follows_a_chat_role_that_moved() {
 }
 
 #[test]
+fn roles_call_each_other_over_tls_where_it_is_served() {
+    let pair = [("TROIKA_TLS__CERT", "c.pem"), ("TROIKA_TLS__KEY", "k.pem")];
+    let config = load(&pair).unwrap();
+    for address in [
+        &config.gateway.chat,
+        &config.gateway.metrics,
+        &config.chat.tts.address,
+        &config.tts.flags.address,
+        &config.flags.metrics.address,
+    ] {
+        assert!(
+            address.as_str().starts_with("https://127.0.0.1:5005"),
+            "{address}"
+        );
+    }
+    let elsewhere = ("TROIKA_GATEWAY__CHAT", "http://chat:50051");
+    let config = load(&[pair[0], pair[1], elsewhere]).unwrap();
+    assert_eq!(config.gateway.chat.as_str(), "http://chat:50051/");
+    let errors = load(&pair[..1]).unwrap_err().to_string();
+    assert!(errors.contains("tls.key"), "{errors}");
+}
+
+#[test]
 fn every_problem_is_reported_at_once_and_shows_no_secret() {
     let errors = load(&[
         ("PORT", "many"),
