@@ -2,14 +2,9 @@
 //! stop. What is wrong before a stream's first event is an HTTP error; afterwards the stream tells
 //! it ([`crate::stream`]). It must not know how a question is answered.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use axum::{
-    Extension,
-    body::Body,
-    extract::{ConnectInfo, State},
-    response::Response,
-};
+use axum::{Extension, body::Body, extract::State, response::Response};
 use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
 use troika_chassis::{
@@ -21,10 +16,13 @@ use troika_chassis::{
 use troika_proto::chat::v1::{AnswerRequest, QueryRequest, chat_stream_client::ChatStreamClient};
 
 use crate::{
+    address::ClientAddress,
     answer::{Answer, Stopped},
     body::{BodyLimits, Json},
+    bots::Bots,
     call::{late, refused, within},
     config::Config,
+    cors::Page,
     live,
     outcome::Outcomes,
     problem::{Detail, Problem, ProblemDocument},
@@ -43,6 +41,7 @@ const CHAT: &str = "chat";
 pub(crate) struct Chat {
     client: ChatStreamClient<Channel>,
     outcomes: Outcomes,
+    bots: Bots,
     drain: Drain,
     limits: BodyLimits,
     heartbeat: Duration,
@@ -53,9 +52,16 @@ pub(crate) struct Chat {
 
 impl Chat {
     /// Calls chat over `channel`, within the bounds of `config`.
-    pub(crate) fn new(channel: Channel, outcomes: Outcomes, config: &Config, drain: Drain) -> Self {
+    pub(crate) fn new(
+        channel: Channel,
+        outcomes: Outcomes,
+        bots: Bots,
+        config: &Config,
+        drain: Drain,
+    ) -> Self {
         Self {
             outcomes,
+            bots,
             client: ChatStreamClient::new(channel).max_decoding_message_size(LARGEST_ANSWER),
             drain,
             limits: config.body_limits(),
@@ -78,10 +84,10 @@ impl axum::extract::FromRef<Chat> for BodyLimits {
     }
 }
 
-/// A question from where it was asked. No header is believed: the address is the connection's.
-fn asked(question: Question, client: SocketAddr) -> QueryRequest {
+/// A question from where it was asked.
+fn asked(question: Question, client: ClientAddress) -> QueryRequest {
     QueryRequest {
-        client_address: Some(client.ip().to_canonical().to_string()),
+        client_address: Some(client.0.to_string()),
         ..question.into()
     }
 }
@@ -103,10 +109,14 @@ fn asked(question: Question, client: SocketAddr) -> QueryRequest {
 pub(crate) async fn query_stream(
     State(chat): State<Chat>,
     Extension(context): Extension<RequestContext>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Extension(client): Extension<ClientAddress>,
+    Extension(page): Extension<Page>,
     Json(question): Json<Question>,
 ) -> Result<Response, Problem> {
     let question = asked(question, client);
+    chat.bots
+        .admit(&page, &question.chatbot_id, &context)
+        .await?;
     let limit = chat.open_timeout;
     let deadline = Instant::now() + limit;
     let late = |_| late(CHAT, limit);
@@ -154,12 +164,17 @@ pub(crate) async fn query_stream(
 pub(crate) async fn query(
     State(chat): State<Chat>,
     Extension(context): Extension<RequestContext>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Extension(client): Extension<ClientAddress>,
+    Extension(page): Extension<Page>,
     Json(question): Json<Question>,
 ) -> Result<axum::Json<Answer>, Problem> {
     let _hold = chat.drain.hold("answer");
+    let question = asked(question, client);
+    chat.bots
+        .admit(&page, &question.chatbot_id, &context)
+        .await?;
     let whole = AnswerRequest {
-        question: Some(asked(question, client)),
+        question: Some(question),
     };
     let call = reach(|| {
         let mut request = tonic::Request::new(whole.clone());

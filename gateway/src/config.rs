@@ -17,6 +17,10 @@ use url::Url;
 
 use crate::body::BodyLimits;
 
+mod edge;
+
+pub use edge::{Cors, Forwarding, Proxies};
+
 /// The `[gateway]` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -37,6 +41,8 @@ pub struct Config {
     pub channel: ChannelConfig,
     /// The most a request's body may hold.
     pub body_limit: ByteSize,
+    /// The most values a request's body may hold, however small they are.
+    pub body_values: usize,
     /// The longest a request's body may take to arrive.
     #[serde(with = "humantime_serde")]
     pub body_timeout: Duration,
@@ -78,6 +84,10 @@ pub struct Config {
     /// Addresses and networks that rate limits will exempt: a list, or one string with commas.
     #[serde(with = "networks")]
     pub rate_limit_ip_whitelist: Vec<IpNet>,
+    /// Whose word counts about where a request comes from.
+    pub proxies: Proxies,
+    /// Pages of others.
+    pub cors: Cors,
 }
 
 impl Default for Config {
@@ -91,6 +101,7 @@ impl Default for Config {
             metrics: local(50054),
             channel: ChannelConfig::default(),
             body_limit: ByteSize::mib(1),
+            body_values: 10_000,
             body_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(60),
@@ -105,6 +116,8 @@ impl Default for Config {
             metrics_deadline: Duration::from_secs(2),
             jwt_secret: Secret::default(),
             rate_limit_ip_whitelist: Vec::new(),
+            proxies: Proxies::default(),
+            cors: Cors::default(),
         }
     }
 }
@@ -125,6 +138,7 @@ impl Config {
     pub(crate) fn body_limits(&self) -> BodyLimits {
         BodyLimits {
             size: usize::try_from(self.body_limit.as_u64()).unwrap_or(usize::MAX),
+            values: self.body_values,
             time: self.body_timeout,
         }
     }
@@ -152,6 +166,11 @@ impl Validate for Config {
         if self.body_limit.as_u64() == 0 {
             problems.push("body_limit", "must be more than nothing, such as 1 MiB");
         }
+        if self.body_values == 0 {
+            problems.push("body_values", "must be at least 1, such as 10000");
+        }
+        self.proxies.validate(&mut problems.at("proxies"));
+        self.cors.validate(&mut problems.at("cors"));
         if self.max_connections == 0 {
             problems.push("max_connections", "must be at least 1");
         }

@@ -5,16 +5,20 @@
 //! [`build`] makes a [`Service`] of a [`Config`]; [`serve`] serves it on a listener until the
 //! process drains.
 
+mod address;
 mod admin;
 mod answer;
 mod body;
+mod bots;
 mod call;
 mod chat;
 mod config;
+mod cors;
 mod data_url;
 mod etag;
 mod events;
 mod flags;
+mod headers;
 mod health;
 mod live;
 mod metrics;
@@ -35,16 +39,13 @@ mod web;
 
 use axum::{
     Router,
+    body::Body,
     extract::MatchedPath,
     middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use http::{
-    HeaderValue, Uri,
-    header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
-    uri::InvalidUri,
-};
+use http::{HeaderValue, Uri, header::CACHE_CONTROL, uri::InvalidUri};
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
@@ -58,7 +59,7 @@ use troika_evaluation::follow::Flags;
 use url::Url;
 
 pub use crate::{
-    config::Config,
+    config::{Config, Cors, Forwarding, Proxies},
     server::{ServeError, serve},
 };
 
@@ -118,7 +119,12 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
         deps.drain.clone(),
     )
     .map_err(|problem| unusable("metrics", &config.metrics, &problem))?;
-    let chat = chat::Chat::new(channel.clone(), outcomes, &config, deps.drain.clone());
+    let bots = bots::Bots::new(channel.clone());
+    let web = web::Web {
+        bots: bots.clone(),
+        frame_anywhere: config.cors.frame_anywhere,
+    };
+    let chat = chat::Chat::new(channel.clone(), outcomes, bots, &config, deps.drain.clone());
     let figures = channel_to("metrics", &config.metrics, &config)?;
     let operations = operations(flags_channel, known, figures, &config, &deps);
     let condition = deps.readiness.condition("chat");
@@ -134,8 +140,9 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, BuildError> {
         readiness: deps.readiness,
         drain: deps.drain,
     };
+    let router = routes(chat, speech, operations, health, introspection, web);
     Ok(Service {
-        router: routes(chat, speech, operations, health, introspection),
+        router: around(router, &config),
         config,
         follower,
     })
@@ -185,6 +192,7 @@ fn routes(
     operations: Router,
     health: health::Health,
     introspection: tonic::service::Routes,
+    web: web::Web,
 ) -> Router {
     let told = middleware::from_fn_with_state(chat.outcomes().clone(), outcome::tell);
     let api = Router::new()
@@ -201,8 +209,7 @@ fn routes(
         .route("/health", get(health::live))
         .route("/ready", get(health::ready))
         .with_state(health);
-    let routes = api
-        .merge(voice)
+    api.merge(voice)
         .merge(operations)
         .merge(probes)
         .layer(SetResponseHeaderLayer::if_not_present(
@@ -219,22 +226,22 @@ fn routes(
             "/grpc.reflection.v1alpha.ServerReflection/{method}",
             introspection,
         )
-        .fallback(web::serve);
-    around(routes)
+        .merge(Router::new().fallback(web::serve).with_state(web))
 }
 
-/// What every request passes, the outermost first: its id is known to the problem that is written,
-/// and a handler that panics is a problem like any other.
-fn around(routes: Router) -> Router {
+/// What every request passes, the outermost first: who asks is known to all, its id is known to the problem that is
+/// written, and a handler that panics is a problem like any other.
+fn around(routes: Router, config: &Config) -> Router {
+    let doorman = address::Doorman::new(&config.proxies);
+    let cors = cors::Cors::new(&config.cors);
     routes.layer(
         ServiceBuilder::new()
+            .map_request(move |request| doorman.note::<Body>(request))
             .layer(RequestLayer::with_route(matched_path))
             .layer(HttpLayer::with_route(matched_path))
-            .layer(SetResponseHeaderLayer::overriding(
-                X_CONTENT_TYPE_OPTIONS,
-                HeaderValue::from_static("nosniff"),
-            ))
+            .layer(middleware::from_fn(headers::guard))
             .layer(middleware::from_fn(problem::render))
+            .layer(middleware::from_fn_with_state(cors, cors::share))
             .layer(CatchPanicLayer::custom(panicked)),
     )
 }
@@ -252,7 +259,6 @@ fn panicked(_panic: Box<dyn std::any::Any + Send>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
     use http_body_util::BodyExt as _;
     use tower::ServiceExt as _;
 
@@ -264,7 +270,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_handler_that_panics_is_a_problem_that_tells_nothing() {
-        let router = around(Router::new().route("/", get(breaks)));
+        let router = around(Router::new().route("/", get(breaks)), &Config::default());
         let request = http::Request::get("/").header("x-request-id", "r-1");
         let response = router
             .oneshot(request.body(Body::empty()).unwrap())

@@ -3,7 +3,6 @@
 //! not know how anything is answered.
 
 use std::{
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,7 +11,8 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    Extension,
+    extract::{Request, State},
     middleware::Next,
     response::Response,
 };
@@ -25,7 +25,7 @@ use troika_proto::metrics::v1::{FailureKind, Outcome, TurnOutcome};
 use troika_reporting::{Need, Needs, Reporter, Situation};
 use url::Url;
 
-use crate::problem::Problem;
+use crate::{address::ClientAddress, problem::Problem};
 
 /// Codes of problems that mean that chat was not reached, or was lost.
 const LOST: [&str; 3] = ["unavailable", "upstream_lost", "deadline_exceeded"];
@@ -75,7 +75,7 @@ impl Outcomes {
     }
 
     /// A listener whose stream begins.
-    pub(crate) fn listening(&self, context: &RequestContext, client: SocketAddr) -> Listening {
+    pub(crate) fn listening(&self, context: &RequestContext, client: ClientAddress) -> Listening {
         self.streams.fetch_add(1, Ordering::Relaxed);
         Listening {
             outcomes: self.clone(),
@@ -84,8 +84,8 @@ impl Outcomes {
         }
     }
 
-    fn tell(&self, client: SocketAddr, outcome: TurnOutcome) {
-        let address = client.ip().to_canonical().to_string();
+    fn tell(&self, client: ClientAddress, outcome: TurnOutcome) {
+        let address = client.0.to_string();
         let visitor = Visitor {
             ip: Some(&address),
             ..Visitor::default()
@@ -105,7 +105,7 @@ impl Outcomes {
 pub(crate) struct Listening {
     outcomes: Outcomes,
     arrived: SystemTime,
-    client: SocketAddr,
+    client: ClientAddress,
 }
 
 impl Listening {
@@ -129,7 +129,7 @@ impl Drop for Listening {
 /// Looks at the answer to a question: a problem that only the edge knows of is told.
 pub(crate) async fn tell(
     State(outcomes): State<Outcomes>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Extension(client): Extension<ClientAddress>,
     request: Request,
     next: Next,
 ) -> Response {

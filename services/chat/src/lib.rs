@@ -35,6 +35,7 @@ mod prompt;
 mod question;
 pub mod store;
 mod tags;
+mod text;
 pub mod turn;
 mod usage;
 
