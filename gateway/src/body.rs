@@ -19,6 +19,8 @@ use serde_json::{Value, error::Category};
 
 use crate::problem::{Detail, Problem};
 
+mod values;
+
 /// How much of an oversized body is read and thrown away so that the client, which may still be
 /// sending, gets to read the answer instead of a reset connection.
 const DISCARDED: u64 = 8 * 1024 * 1024;
@@ -31,6 +33,8 @@ const PROMISED: usize = 16 * 1024;
 pub(crate) struct BodyLimits {
     /// Bytes.
     pub(crate) size: usize,
+    /// Values of JSON.
+    pub(crate) values: usize,
     /// From the end of the head to the end of the body.
     pub(crate) time: Duration,
 }
@@ -64,6 +68,7 @@ where
                     ),
                 )
             })??;
+        check_values(&bytes, limits.values)?;
         parse(&bytes).map(Self)
     }
 }
@@ -147,6 +152,19 @@ async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes
         return Err(too_large());
     }
     Ok(bytes.freeze())
+}
+
+/// Many small values take far more memory, and time, than the text they came as. A value takes two bytes at least, a
+/// comma beside it, so that what people send is never even looked at; of the rest the marks between values are counted.
+fn check_values(bytes: &[u8], limit: usize) -> Result<(), Problem> {
+    if bytes.len() / 2 < limit || values::count(bytes, limit) <= limit {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::BAD_REQUEST,
+        "too_many_values",
+        format!("The request's body has too many values: at most {limit} are taken."),
+    ))
 }
 
 /// Reads a JSON object, and says where it is none.

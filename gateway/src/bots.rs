@@ -1,85 +1,112 @@
-//! What the edge must know of a bot: whose pages may show it. Asked of chat, and remembered for a moment.
+//! What the edge knows of a bot: whose pages may show it. Asked of chat and kept for a moment. While chat does not say,
+//! nothing is known, and whoever asks goes on to chat, which holds everybody to the same rule itself. It must not know
+//! what a bot answers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use http::StatusCode;
 use moka::future::Cache;
-use troika_chassis::{channel::Channel, context::RequestContext};
-use troika_proto::chat::v1::{
-    DescribeBotRequest, DescribeBotResponse, chat_stream_client::ChatStreamClient,
+use tokio::time::timeout;
+use troika_chassis::{
+    channel::Channel,
+    context::RequestContext,
+    error::{Code, Error},
+    origin::Origins,
 };
+use troika_proto::chat::v1::{DescribeBotRequest, chat_stream_client::ChatStreamClient};
 
-use crate::call::Peer;
+use crate::{call::Peer, cors::Page, problem::Problem};
 
-/// A change of a bot is seen after this long.
+/// A change of a bot is seen after this long at the latest.
 const FRESH: Duration = Duration::from_secs(5);
-/// How long a page waits for chat.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Bots that are remembered.
-const REMEMBERED: u64 = 10_000;
 
-/// Bots, as chat describes them. Cloning is cheap.
+/// Bots remembered.
+const CAPACITY: u64 = 10_000;
+
+/// The longest that anybody waits for what chat knows.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Digits of a bot's id.
+const ID: usize = 24;
+
+/// Knows bots. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct Bots {
     chat: Peer<ChatStreamClient<Channel>>,
-    known: Cache<String, Option<DescribeBotResponse>>,
-    frame_anywhere: bool,
+    known: Cache<String, Option<Arc<Known>>>,
+}
+
+/// What the edge knows of a bot.
+pub(crate) struct Known {
+    /// Whose pages may show it and ask it.
+    pub(crate) origins: Origins,
 }
 
 impl Bots {
     /// Asks chat over `channel`.
-    pub(crate) fn new(channel: Channel, frame_anywhere: bool) -> Self {
+    pub(crate) fn new(channel: Channel) -> Self {
         Self {
             chat: Peer::new("chat", ChatStreamClient::new(channel), PATIENCE),
             known: Cache::builder()
-                .max_capacity(REMEMBERED)
+                .max_capacity(CAPACITY)
                 .time_to_live(FRESH)
                 .build(),
-            frame_anywhere,
         }
     }
 
-    /// Whose pages may show a bot's page, as a policy says it: this host's, and those that the bot names.
-    pub(crate) async fn frame_ancestors(&self, bot: &str) -> String {
-        let bot = self.describe(bot).await;
-        let origins = bot.map(|bot| bot.allowed_origins).unwrap_or_default();
-        let mut ancestors = "'self'".to_owned();
-        // An item that could end the policy's word is none.
-        for origin in origins.iter().filter(|origin| is_plain(origin)) {
-            ancestors.push(' ');
-            ancestors.push_str(origin);
-        }
-        if origins.is_empty() && self.frame_anywhere {
-            "*".to_owned()
-        } else {
-            ancestors
-        }
-    }
-
-    /// A bot; `None` for one that there is not, and while chat is away.
-    async fn describe(&self, bot: &str) -> Option<DescribeBotResponse> {
-        if bot.len() != 24 || !bot.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    /// What is known of a bot. `None` when there is none of that id, or chat does not say. Many who ask at the same
+    /// time make one call.
+    pub(crate) async fn get(&self, id: &str, context: &RequestContext) -> Option<Arc<Known>> {
+        let id = id.trim();
+        if id.len() != ID || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;
         }
-        let asked = DescribeBotRequest {
-            chatbot_id: bot.to_owned(),
-        };
-        // On the gateway's own behalf: whose page it is, is no secret.
-        let own = RequestContext::new();
-        let describing = async {
-            let answer = self
-                .chat
-                .ask(&own, asked, |mut client, request| async move {
-                    client.describe_bot(request).await
-                });
-            answer.await.ok()
-        };
-        self.known.get_with(bot.to_owned(), describing).await
+        let id = id.to_ascii_lowercase();
+        let asked = self.ask(id.clone(), context);
+        timeout(PATIENCE, self.known.try_get_with(id, asked))
+            .await
+            .ok()?
+            .ok()?
     }
-}
 
-fn is_plain(origin: &str) -> bool {
-    !origin.is_empty()
-        && origin
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b":/.-_*[]".contains(&byte))
+    async fn ask(&self, id: String, context: &RequestContext) -> Result<Option<Arc<Known>>, Error> {
+        let question = DescribeBotRequest { chatbot_id: id };
+        let described = self
+            .chat
+            .ask(context, question, |mut client, request| async move {
+                client.describe_bot(request).await
+            })
+            .await;
+        match described {
+            Ok(bot) => Ok(Some(Arc::new(Known {
+                origins: Origins::read(&bot.allowed_origins),
+            }))),
+            // That there is none is knowledge too.
+            Err(error) if error.code() == Code::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Holds a page to the list of the bot that it asks.
+    ///
+    /// # Errors
+    /// When the bot lists origins, and not the page's.
+    pub(crate) async fn admit(
+        &self,
+        page: &Page,
+        bot: &str,
+        context: &RequestContext,
+    ) -> Result<(), Problem> {
+        let Some(origin) = page.foreign() else {
+            return Ok(());
+        };
+        match self.get(bot, context).await {
+            Some(known) if !known.origins.admit(origin) => Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                crate::cors::NOT_ALLOWED,
+                "This bot does not answer on pages of this origin. Its owner can add the origin to the bot's allowed origins.",
+            )),
+            _ => Ok(()),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //! stop. What is wrong before a stream's first event is an HTTP error; afterwards the stream tells
 //! it ([`crate::stream`]). It must not know how a question is answered.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Extension,
@@ -27,8 +27,10 @@ use crate::{
     address::ClientAddress,
     answer::{Answer, Stopped},
     body::{BodyLimits, Json},
+    bots::Bots,
     call::{late, refused, within},
     config::Config,
+    cors::Page,
     live,
     outcome::Outcomes,
     problem::{Detail, Problem, ProblemDocument},
@@ -48,6 +50,7 @@ pub(crate) struct Chat {
     client: ChatStreamClient<Channel>,
     outcomes: Outcomes,
     sessions: Sessions,
+    bots: Bots,
     drain: Drain,
     limits: BodyLimits,
     heartbeat: Duration,
@@ -62,12 +65,14 @@ impl Chat {
         channel: Channel,
         outcomes: Outcomes,
         sessions: Sessions,
+        bots: Bots,
         config: &Config,
         drain: Drain,
     ) -> Self {
         Self {
             outcomes,
             sessions,
+            bots,
             client: ChatStreamClient::new(channel).max_decoding_message_size(LARGEST_ANSWER),
             drain,
             limits: config.body_limits(),
@@ -99,10 +104,10 @@ impl axum::extract::FromRef<Chat> for BodyLimits {
     }
 }
 
-/// A question from where it was asked. No header is believed: the address is the connection's.
-fn asked(question: Question, client: IpAddr) -> QueryRequest {
+/// A question from where it was asked.
+fn asked(question: Question, client: ClientAddress) -> QueryRequest {
     QueryRequest {
-        client_address: Some(client.to_string()),
+        client_address: Some(client.0.to_string()),
         ..question.into()
     }
 }
@@ -125,10 +130,14 @@ pub(crate) async fn query_stream(
     State(chat): State<Chat>,
     Extension(context): Extension<RequestContext>,
     Extension(caller): Extension<Caller>,
-    Extension(ClientAddress(client)): Extension<ClientAddress>,
+    Extension(client): Extension<ClientAddress>,
+    Extension(page): Extension<Page>,
     Json(question): Json<Question>,
 ) -> Result<Response, Problem> {
     let question = asked(question, client);
+    chat.bots
+        .admit(&page, &question.chatbot_id, &context)
+        .await?;
     let limit = chat.open_timeout;
     let deadline = Instant::now() + limit;
     let late = |_| late(CHAT, limit);
@@ -187,12 +196,17 @@ pub(crate) async fn query(
     State(chat): State<Chat>,
     Extension(context): Extension<RequestContext>,
     Extension(caller): Extension<Caller>,
-    Extension(ClientAddress(client)): Extension<ClientAddress>,
+    Extension(client): Extension<ClientAddress>,
+    Extension(page): Extension<Page>,
     Json(question): Json<Question>,
 ) -> Result<Response, Problem> {
     let _hold = chat.drain.hold("answer");
+    let question = asked(question, client);
+    chat.bots
+        .admit(&page, &question.chatbot_id, &context)
+        .await?;
     let whole = AnswerRequest {
-        question: Some(asked(question, client)),
+        question: Some(question),
     };
     let call = reach(|| {
         let mut request = tonic::Request::new(whole.clone());

@@ -18,16 +18,14 @@ use troika_chassis::{
 use url::Url;
 
 pub use self::{
-    cors::Cors,
+    edge::{Cors, Forwarding, Proxies},
     limits::LimitsConfig,
-    proxies::{ForwardedBy, Proxies},
     tls::Tls,
 };
 use crate::body::BodyLimits;
 
-mod cors;
+mod edge;
 mod limits;
-mod proxies;
 
 /// The `[gateway]` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +47,8 @@ pub struct Config {
     pub channel: ChannelConfig,
     /// The most a request's body may hold.
     pub body_limit: ByteSize,
+    /// The most values a request's body may hold, however small they are.
+    pub body_values: usize,
     /// The longest a request's body may take to arrive.
     #[serde(with = "humantime_serde")]
     pub body_timeout: Duration,
@@ -93,13 +93,13 @@ pub struct Config {
     pub metrics_deadline: Duration,
     /// How often clients may ask.
     pub limits: LimitsConfig,
-    /// Proxies before the gateway.
-    pub proxies: Proxies,
-    /// Pages of other hosts.
-    pub cors: Cors,
     /// Addresses and networks that limits exempt: a list, or one string with commas.
     #[serde(with = "networks")]
     pub rate_limit_ip_whitelist: Vec<IpNet>,
+    /// Whose word counts about where a request comes from.
+    pub proxies: Proxies,
+    /// Pages of others.
+    pub cors: Cors,
 }
 
 impl Default for Config {
@@ -113,6 +113,7 @@ impl Default for Config {
             metrics: local(50054),
             channel: ChannelConfig::default(),
             body_limit: ByteSize::mib(1),
+            body_values: 10_000,
             body_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(60),
@@ -129,9 +130,9 @@ impl Default for Config {
             flags_deadline: Duration::from_secs(5),
             metrics_deadline: Duration::from_secs(2),
             limits: LimitsConfig::default(),
+            rate_limit_ip_whitelist: Vec::new(),
             proxies: Proxies::default(),
             cors: Cors::default(),
-            rate_limit_ip_whitelist: Vec::new(),
         }
     }
 }
@@ -152,6 +153,7 @@ impl Config {
     pub(crate) fn body_limits(&self) -> BodyLimits {
         BodyLimits {
             size: usize::try_from(self.body_limit.as_u64()).unwrap_or(usize::MAX),
+            values: self.body_values,
             time: self.body_timeout,
         }
     }
@@ -165,11 +167,15 @@ impl Validate for Config {
         check_address(problems, "flags", &self.flags);
         check_address(problems, "metrics", &self.metrics);
         self.channel.validate(&mut problems.at("channel"));
-        self.cors.validate(&mut problems.at("cors"));
         self.limits.validate(&mut problems.at("limits"));
         if self.body_limit.as_u64() == 0 {
             problems.push("body_limit", "must be more than nothing, such as 1 MiB");
         }
+        if self.body_values == 0 {
+            problems.push("body_values", "must be at least 1, such as 10000");
+        }
+        self.proxies.validate(&mut problems.at("proxies"));
+        self.cors.validate(&mut problems.at("cors"));
         if self.max_connections == 0 {
             problems.push("max_connections", "must be at least 1");
         }

@@ -37,6 +37,9 @@ pub(crate) const FLAGS: &str = "flags";
 /// The largest list that is taken from the role.
 pub(crate) const LARGEST_LIST: usize = 128 << 20;
 
+/// Values that a flag may hold: its lists of identifiers may be as long as the flags role takes them.
+const LARGEST_FLAG: usize = 100_000;
+
 /// When to come back to a role that is away and does not say when itself.
 const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -64,7 +67,10 @@ impl Flags {
         Self {
             peer: Peer::new(FLAGS, client, config.flags_deadline),
             known,
-            limits: config.body_limits(),
+            limits: BodyLimits {
+                values: config.body_values.max(LARGEST_FLAG),
+                ..config.body_limits()
+            },
         }
     }
 

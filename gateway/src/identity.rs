@@ -11,7 +11,7 @@ use axum::{
 use cookie::Cookie;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, WWW_AUTHENTICATE},
+    header::{AUTHORIZATION, COOKIE, ORIGIN, WWW_AUTHENTICATE},
     request::Parts,
 };
 use moka::future::Cache;
@@ -19,13 +19,10 @@ use troika_chassis::{channel::Channel, context::RequestContext, error::Error};
 use troika_identity::{Caller, Doors, Refusal, SignedIn, told};
 use troika_proto::accounts::v1::{CheckAccountRequest, accounts_client::AccountsClient};
 
-use crate::{call::Peer, config::Config, problem::Problem};
+use crate::{call::Peer, config::Config, cors::Page, problem::Problem};
 
 /// The cookie of an administrator who signed in: over https, and where there is none.
 pub(crate) const COOKIES: [&str; 2] = ["__Host-troika_admin", "troika_admin"];
-
-/// A web origin is a scheme, a host and a port.
-const LONGEST_ORIGIN: usize = 300;
 
 /// How long an account that is good is believed to be.
 const BELIEVED: Duration = Duration::from_secs(30);
@@ -36,7 +33,6 @@ pub(crate) struct Edge {
     pub(crate) doors: Doors,
     accounts: Peer<AccountsClient<Channel>>,
     good: Cache<(String, u64), ()>,
-    operators: Arc<[String]>,
 }
 
 impl Edge {
@@ -49,7 +45,6 @@ impl Edge {
                 .max_capacity(10_000)
                 .time_to_live(BELIEVED)
                 .build(),
-            operators: config.cors.origins.as_slice().into(),
         }
     }
 
@@ -71,7 +66,7 @@ impl Edge {
         if !headers.contains_key(AUTHORIZATION)
             && let Some(account) = self.cookie(headers).await
         {
-            if !request.method.is_safe() && !is_own_page(headers) {
+            if !request.method.is_safe() && !is_own_page(request) {
                 return Err(TurnedAway::CrossSite);
             }
             caller = Caller {
@@ -80,9 +75,8 @@ impl Edge {
             };
             signed_in = Some(Arc::new(account));
         }
-        // Pages of the operators may ask every bot.
-        caller.origin = foreign_origin(headers)
-            .filter(|origin| !self.operators.iter().any(|own| own == origin));
+        let page = request.extensions.get::<Page>();
+        caller.origin = page.and_then(Page::foreign).map(str::to_owned);
         Ok((caller, signed_in))
     }
 
@@ -129,22 +123,12 @@ pub(crate) fn cookie(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Whether a browser says that a page of this host makes the request: others may make it send its cookies.
-fn is_own_page(headers: &HeaderMap) -> bool {
-    if let Some(site) = headers.get("sec-fetch-site") {
+fn is_own_page(request: &Parts) -> bool {
+    if let Some(site) = request.headers.get("sec-fetch-site") {
         return site == "same-origin";
     }
-    headers.contains_key(ORIGIN) && foreign_origin(headers).is_none()
-}
-
-/// The origin of a page that is not of this host, as its browser says.
-fn foreign_origin(headers: &HeaderMap) -> Option<String> {
-    let origin = headers.get(ORIGIN)?.to_str().ok()?;
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let own = origin.split_once("://").map(|(_, host)| host);
-    if own.is_some() && own == host {
-        return None;
-    }
-    Some(origin.chars().take(LONGEST_ORIGIN).collect())
+    request.headers.contains_key(ORIGIN)
+        && matches!(request.extensions.get::<Page>(), Some(Page::Own))
 }
 
 /// Finds out who asks, before anything else is looked at.

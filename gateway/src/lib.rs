@@ -42,10 +42,9 @@ mod sse;
 mod stream;
 mod web;
 
-use std::sync::Arc;
-
 use axum::{
     Router,
+    body::Body,
     extract::MatchedPath,
     middleware,
     response::{IntoResponse, Response},
@@ -67,7 +66,7 @@ use url::Url;
 
 use crate::identity::Edge;
 pub use crate::{
-    config::{Config, Cors, ForwardedBy, LimitsConfig, Proxies, Tls},
+    config::{Config, Cors, Forwarding, LimitsConfig, Proxies, Tls},
     server::{ServeError, serve},
 };
 
@@ -130,10 +129,16 @@ pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, 
     let outcomes = outcome::Outcomes::new(&config, known.clone(), &deps.meters, deps.drain.clone())
         .map_err(|problem| unusable("metrics", &config.metrics, &problem))?;
     let sessions = doors.sessions.clone();
+    let bots = bots::Bots::new(channel.clone());
+    let web = web::Web {
+        bots: bots.clone(),
+        frame_anywhere: config.cors.frame_anywhere,
+    };
     let chat = chat::Chat::new(
         channel.clone(),
         outcomes,
         sessions.clone(),
+        bots,
         &config,
         deps.drain.clone(),
     );
@@ -150,7 +155,6 @@ pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, 
         .merge(auth::routes(edge.clone()))
         .merge(sign_in::routes(edge.clone(), config.body_limits()));
     let condition = deps.readiness.condition("chat");
-    let bots = bots::Bots::new(channel.clone(), config.cors.frame_anywhere);
     let follower = AbortOnDropHandle::new(tokio::spawn(troika_chassis::health::follow(
         channel,
         CHAT_STREAM,
@@ -164,15 +168,10 @@ pub async fn build(config: Config, doors: Doors, deps: Deps) -> Result<Service, 
         readiness: deps.readiness,
         drain: deps.drain,
     };
-    let front = Front {
-        proxies: Arc::new(config.proxies.clone()),
-        cors: Arc::new(config.cors.clone()),
-        bots,
-        edge,
-        limits,
-    };
+    let front = Front { web, edge, limits };
+    let router = routes(chat, speech, operations, health, introspection, front);
     Ok(Service {
-        router: routes(chat, speech, operations, health, introspection, front),
+        router: around(router, &config),
         config,
         doors: entrances,
         follower,
@@ -216,11 +215,9 @@ fn unusable(role: &'static str, address: &Url, problem: &InvalidUri) -> BuildErr
     }
 }
 
-/// What every request passes first: where it comes from, who asks, how often.
+/// Who asks, how often, and what is served to who asks for no route.
 struct Front {
-    proxies: Arc<Proxies>,
-    cors: Arc<Cors>,
-    bots: bots::Bots,
+    web: web::Web,
     edge: Edge,
     limits: limits::Limits,
 }
@@ -248,8 +245,7 @@ fn routes(
         .route("/health", get(health::live))
         .route("/ready", get(health::ready))
         .with_state(health);
-    let routes = api
-        .merge(voice)
+    api.merge(voice)
         .merge(operations)
         .merge(probes)
         .layer(SetResponseHeaderLayer::if_not_present(
@@ -266,8 +262,7 @@ fn routes(
             "/grpc.reflection.v1alpha.ServerReflection/{method}",
             introspection,
         )
-        .route("/", get(web::chat_page).with_state(front.bots))
-        .fallback(web::serve)
+        .merge(Router::new().fallback(web::serve).with_state(front.web))
         // Who shows something bad is turned away after it has counted among the requests of its address.
         .layer(middleware::from_fn(identity::turn_away))
         .layer(middleware::from_fn_with_state(front.limits, limits::limit))
@@ -275,23 +270,21 @@ fn routes(
             front.edge,
             identity::identify,
         ))
-        .layer(middleware::from_fn_with_state(front.cors, cors::cors))
-        .layer(middleware::from_fn_with_state(
-            front.proxies,
-            address::locate,
-        ));
-    around(routes)
 }
 
-/// What every request passes, the outermost first: its id is known to the problem that is written,
-/// and a handler that panics is a problem like any other.
-fn around(routes: Router) -> Router {
+/// What every request passes, the outermost first: who asks is known to all, its id is known to the problem that is
+/// written, and a handler that panics is a problem like any other.
+fn around(routes: Router, config: &Config) -> Router {
+    let doorman = address::Doorman::new(&config.proxies);
+    let cors = cors::Cors::new(&config.cors);
     routes.layer(
         ServiceBuilder::new()
+            .map_request(move |request| doorman.note::<Body>(request))
             .layer(RequestLayer::with_route(matched_path))
             .layer(HttpLayer::with_route(matched_path))
-            .layer(middleware::from_fn(headers::secure))
+            .layer(middleware::from_fn(headers::guard))
             .layer(middleware::from_fn(problem::render))
+            .layer(middleware::from_fn_with_state(cors, cors::share))
             .layer(CatchPanicLayer::custom(panicked)),
     )
 }
@@ -309,7 +302,6 @@ fn panicked(_panic: Box<dyn std::any::Any + Send>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
     use http_body_util::BodyExt as _;
     use tower::ServiceExt as _;
 
@@ -321,7 +313,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_handler_that_panics_is_a_problem_that_tells_nothing() {
-        let router = around(Router::new().route("/", get(breaks)));
+        let router = around(Router::new().route("/", get(breaks)), &Config::default());
         let request = http::Request::get("/").header("x-request-id", "r-1");
         let response = router
             .oneshot(request.body(Body::empty()).unwrap())

@@ -3,7 +3,6 @@
 //! not know how anything is answered.
 
 use std::{
-    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -80,7 +79,7 @@ impl Outcomes {
     }
 
     /// A listener whose stream begins.
-    pub(crate) fn listening(&self, context: &RequestContext, client: IpAddr) -> Listening {
+    pub(crate) fn listening(&self, context: &RequestContext, client: ClientAddress) -> Listening {
         self.streams.fetch_add(1, Ordering::Relaxed);
         Listening {
             outcomes: self.clone(),
@@ -89,8 +88,8 @@ impl Outcomes {
         }
     }
 
-    fn tell(&self, client: IpAddr, outcome: TurnOutcome) {
-        let address = client.to_string();
+    fn tell(&self, client: ClientAddress, outcome: TurnOutcome) {
+        let address = client.0.to_string();
         let visitor = Visitor {
             ip: Some(&address),
             ..Visitor::default()
@@ -110,7 +109,7 @@ impl Outcomes {
 pub(crate) struct Listening {
     outcomes: Outcomes,
     arrived: SystemTime,
-    client: IpAddr,
+    client: ClientAddress,
 }
 
 impl Listening {
@@ -134,7 +133,7 @@ impl Drop for Listening {
 /// Looks at the answer to a question: a problem that only the edge knows of is told.
 pub(crate) async fn tell(
     State(outcomes): State<Outcomes>,
-    Extension(ClientAddress(client)): Extension<ClientAddress>,
+    Extension(client): Extension<ClientAddress>,
     request: Request,
     next: Next,
 ) -> Response {

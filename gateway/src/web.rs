@@ -1,8 +1,9 @@
-//! The pages and their assets, built into the binary. It must not know what is on a page.
+//! The pages and their assets, built into the binary, and who may frame them. It must not know what is on a page.
 
 use axum::{
+    Extension,
     body::Body,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use http::{
@@ -13,51 +14,72 @@ use http::{
     },
 };
 use rust_embed::{Embed, EmbeddedFile};
-use serde::Deserialize;
+use troika_chassis::{context::RequestContext, origin::Origins};
+use url::form_urlencoded;
 
 use crate::bots::Bots;
 
-/// A page loads what this server gives it and nothing else, and no script stands in the page.
+/// A page loads what this server gives it and nothing else, and no script stands in the page. Who may frame it follows.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; \
-     connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+     connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors ";
+
+/// The bot that the chat page talks to when its address names none.
+const DEMO: &str = "000000000000000000000001";
+
+/// The most that a policy may take up of a head that proxies must take too.
+const LONGEST_RULE: usize = 4096;
 
 #[derive(Embed)]
 #[folder = "web/"]
 struct Assets;
 
-/// Which bot a page is for.
-#[derive(Deserialize)]
-pub(crate) struct Shown {
-    bot: Option<String>,
+/// What is asked about pages.
+#[derive(Clone)]
+pub(crate) struct Web {
+    pub(crate) bots: Bots,
+    /// Whether anybody may frame a bot that lists no origins.
+    pub(crate) frame_anywhere: bool,
 }
 
-/// Serves the chat page, which pages of others may show where its bot lets them.
-pub(crate) async fn chat_page(
-    State(bots): State<Bots>,
-    shown: Result<Query<Shown>, QueryRejection>,
+impl Web {
+    /// Who may frame the chat page. While the bot's list is not known, nobody else.
+    async fn frames(&self, uri: &Uri, context: &RequestContext) -> String {
+        let query = uri.query().unwrap_or_default().as_bytes();
+        let named = form_urlencoded::parse(query).find(|(name, _)| name == "bot");
+        let bot = named.map_or(DEMO.into(), |(_, id)| id);
+        match self.bots.get(&bot, context).await {
+            Some(bot) => rule(&bot.origins, self.frame_anywhere),
+            None => "'self'".to_owned(),
+        }
+    }
+}
+
+/// Who may frame a bot that lists these origins.
+fn rule(origins: &Origins, anywhere: bool) -> String {
+    if !origins.is_list() && anywhere {
+        return "*".to_owned();
+    }
+    let mut rule = "'self'".to_owned();
+    for pattern in origins.patterns() {
+        let origin = pattern.to_string();
+        if rule.len() + 1 + origin.len() > LONGEST_RULE {
+            tracing::warn!("a bot lists more origins than a policy about frames can name");
+            break;
+        }
+        rule.push(' ');
+        rule.push_str(&origin);
+    }
+    rule
+}
+
+/// Serves the pages and every asset; whatever is neither is not found. Stands last, after all routes.
+pub(crate) async fn serve(
+    State(web): State<Web>,
+    Extension(context): Extension<RequestContext>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let bot = shown.ok().and_then(|Query(shown)| shown.bot);
-    let mut response = serve(method, uri, headers).await;
-    if let Some(bot) = bot {
-        let ancestors = bots.frame_ancestors(&bot).await;
-        let policy = POLICY.replace(
-            "frame-ancestors 'none'",
-            &format!("frame-ancestors {ancestors}"),
-        );
-        if let Ok(policy) = HeaderValue::try_from(policy) {
-            response
-                .headers_mut()
-                .insert(CONTENT_SECURITY_POLICY, policy);
-        }
-    }
-    response
-}
-
-/// Serves the pages and every asset; whatever is neither is not found. Stands last, after all routes.
-pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = match uri.path() {
         "/" => "index.html",
         "/rollouts" => "rollouts/index.html",
@@ -87,7 +109,13 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     }
     // Names do not change with contents: browsers keep a copy and ask whether it is still good.
     insert(out, CACHE_CONTROL, "no-cache");
-    insert(out, CONTENT_SECURITY_POLICY, POLICY);
+    let frames = match path {
+        "index.html" => web.frames(&uri, &context).await,
+        _ => "'none'".to_owned(),
+    };
+    if let Ok(policy) = HeaderValue::from_str(&format!("{POLICY}{frames}")) {
+        out.insert(CONTENT_SECURITY_POLICY, policy);
+    }
     insert(out, REFERRER_POLICY, "same-origin");
     response
 }
@@ -141,20 +169,72 @@ fn content_type(asset: &EmbeddedFile) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use troika_chassis::channel::{ChannelConfig, channel};
+
     use super::*;
 
     async fn get(path: &'static str) -> Response {
-        serve(Method::GET, Uri::from_static(path), HeaderMap::new()).await
+        let nowhere = Uri::from_static("http://127.0.0.1:1");
+        let web = Web {
+            bots: Bots::new(channel(nowhere, &ChannelConfig::default())),
+            frame_anywhere: true,
+        };
+        serve(
+            State(web),
+            Extension(RequestContext::new()),
+            Method::GET,
+            Uri::from_static(path),
+            HeaderMap::new(),
+        )
+        .await
     }
 
     #[tokio::test]
-    async fn every_page_is_served_under_the_same_policy() {
-        for path in ["/", "/rollouts", "/dashboard"] {
+    async fn every_page_is_served_under_the_same_policy_and_others_frame_none_that_is_not_known() {
+        for (path, frames) in [
+            ("/", "'self'"),
+            ("/?bot=0123456789abcdef01234567", "'self'"),
+            ("/index.html?bot=x", "'self'"),
+            ("/rollouts", "'none'"),
+            ("/dashboard?bot=0123456789abcdef01234567", "'none'"),
+        ] {
             let response = get(path).await;
             assert_eq!(response.status(), StatusCode::OK, "{path}");
             assert_eq!(response.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
-            assert_eq!(response.headers()[CONTENT_SECURITY_POLICY], POLICY);
+            let policy = response.headers()[CONTENT_SECURITY_POLICY]
+                .to_str()
+                .unwrap();
+            assert_eq!(policy, format!("{POLICY}{frames}"), "{path}");
+            assert!(!policy.contains("unsafe"), "{policy}");
         }
+    }
+
+    #[test]
+    fn a_bot_is_framed_where_it_is_allowed_and_no_list_breaks_out_of_its_rule() {
+        let listed = |texts: &[&str], anywhere| rule(&Origins::read(texts), anywhere);
+        assert_eq!(listed(&[], false), "'self'");
+        assert_eq!(listed(&[], true), "*");
+        for anywhere in [false, true] {
+            let list = [
+                "https://Shop.example:443",
+                "https://*.b.example",
+                "https://c.example; script-src *",
+                "*",
+                "null",
+            ];
+            let expected = "'self' https://shop.example https://*.b.example";
+            assert_eq!(listed(&list, anywhere), expected);
+            assert_eq!(listed(&["nonsense"], anywhere), "'self'");
+        }
+        let many: Vec<String> = (0..1000)
+            .map(|at| format!("https://a{at}.example"))
+            .collect();
+        let rule = rule(&Origins::read(&many), false);
+        assert!(
+            (4000..=LONGEST_RULE).contains(&rule.len()),
+            "{}",
+            rule.len()
+        );
     }
 
     #[tokio::test]

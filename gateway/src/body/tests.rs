@@ -156,6 +156,23 @@ fn malformed_json_is_told_with_its_place() {
 }
 
 #[test]
+fn more_values_than_anybody_needs_are_refused_before_they_are_read() {
+    let many = |count: usize| {
+        let fields: Vec<String> = (0..count).map(|at| format!("\"k{at}\":4711")).collect();
+        format!("{{{}}}", fields.join(",")).into_bytes()
+    };
+    assert!(check_values(&many(9_999), 10_000).is_ok());
+    let problem = check_values(&many(10_000), 10_000).unwrap_err().as_json();
+    assert_eq!(problem["status"], 400);
+    assert_eq!(problem["code"], "too_many_values");
+    assert!(problem["detail"].as_str().unwrap().contains("10000"));
+    assert!(!problem.to_string().contains("4711"), "{problem}");
+    // A long question is few values.
+    let long = format!("{{\"query\":\"{}\"}}", ",[{".repeat(100_000));
+    assert!(check_values(long.as_bytes(), 10_000).is_ok());
+}
+
+#[test]
 fn a_field_that_stands_twice_is_refused() {
     let problem = question(r#"{"query":"a","query":"b"}"#).unwrap_err();
     assert_eq!(problem["status"], 400);

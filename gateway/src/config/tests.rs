@@ -115,3 +115,52 @@ fn browsers_are_told_nothing_where_nothing_is_to_be_told() {
     assert_eq!(told(0), None);
     assert_eq!(told(60).unwrap(), "max-age=60");
 }
+
+#[test]
+fn proxies_are_counted_or_named_and_never_everybody() {
+    for (section, expected) in [
+        (serde_json::json!({}), &[][..]),
+        (serde_json::json!({"hops": 2, "header": "forwarded"}), &[]),
+        (serde_json::json!({"trusted": "10.0.0.0/8, 192.0.2.7"}), &[]),
+        (
+            serde_json::json!({"hops": 1, "trusted": ["10.0.0.0/8"]}),
+            &["proxies.hops: must be 0"],
+        ),
+        (
+            serde_json::json!({"hops": 17}),
+            &["proxies.hops: must be at most 16"],
+        ),
+        (
+            serde_json::json!({"trusted": ["10.0.0.0/8", "::/0"]}),
+            &["proxies.trusted: must not be all"],
+        ),
+    ] {
+        let config = read(serde_json::json!({ "proxies": section })).unwrap();
+        let problems = problems(&config);
+        assert_eq!(problems.len(), expected.len(), "{section}: {problems:?}");
+        for (problem, start) in problems.iter().zip(expected) {
+            assert!(problem.starts_with(start), "{problem}");
+        }
+    }
+    let error = read(serde_json::json!({ "proxies": {"header": "x-real-ip"} })).unwrap_err();
+    assert!(error.to_string().contains("x-forwarded-for"), "{error}");
+}
+
+#[test]
+fn operators_pages_are_origins() {
+    let origins = [
+        "https://admin.example.com",
+        "https://*.example.com",
+        "*",
+        "https://*.com",
+        "https://a.example/page",
+        "null",
+    ];
+    let config = read(serde_json::json!({ "cors": {"origins": origins} })).unwrap();
+    let keys: Vec<String> = problems(&config)
+        .iter()
+        .filter_map(|problem| problem.split_once(": ").map(|(key, _)| key.to_owned()))
+        .collect();
+    let expected = [2, 3, 4, 5].map(|at| format!("cors.origins[{at}]"));
+    assert_eq!(keys, expected);
+}

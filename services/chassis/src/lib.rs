@@ -15,6 +15,7 @@ pub mod health;
 pub mod lifecycle;
 pub mod meters;
 pub mod mongo;
+pub mod origin;
 pub mod outbound;
 pub mod redis;
 pub mod server;

@@ -44,6 +44,7 @@ pub mod quota;
 mod rules;
 pub mod store;
 mod tags;
+mod text;
 pub mod turn;
 mod usage;
 

@@ -7,7 +7,12 @@ use troika_chassis::error::{Code, Error, Violation};
 use troika_identity::Caller;
 use uuid::Uuid;
 
-use crate::{bots::BotId, history::Visitor, language};
+use crate::{
+    bots::BotId,
+    history::Visitor,
+    language,
+    text::{has_control, has_hidden, tidy},
+};
 
 /// Longest question, in characters.
 pub(crate) const MAX_QUERY_CHARACTERS: usize = 5000;
@@ -31,7 +36,7 @@ pub(crate) struct Unchecked {
 
 /// A question that can be asked.
 pub(crate) struct Question {
-    /// Trimmed.
+    /// Trimmed, its letters composed, without control characters.
     pub(crate) query: String,
     pub(crate) bot: BotId,
     /// The caller's, or a new one.
@@ -64,7 +69,7 @@ impl TryFrom<Unchecked> for Question {
             });
         };
 
-        let query = sent.query.trim().to_owned();
+        let query = tidy(&sent.query, MAX_QUERY_CHARACTERS);
         if query.is_empty() {
             fault("query", "string.empty", "query must not be empty".into());
         } else if query.chars().count() > MAX_QUERY_CHARACTERS {
@@ -74,12 +79,19 @@ impl TryFrom<Unchecked> for Question {
                 format!("query must be at most {MAX_QUERY_CHARACTERS} characters long"),
             );
         }
+        if has_control(&query) {
+            fault(
+                "query",
+                "string.control",
+                "query must not have control characters other than line ends and tabs".into(),
+            );
+        }
 
-        let bot = if sent.chatbot_id.is_empty() {
+        let bot = if sent.chatbot_id.trim().is_empty() {
             fault("chatbot_id", "any.required", "chatbotId is required".into());
             None
         } else {
-            let bot = sent.chatbot_id.parse::<BotId>();
+            let bot = sent.chatbot_id.trim().parse::<BotId>();
             if bot.is_err() {
                 fault(
                     "chatbot_id",
@@ -128,7 +140,7 @@ impl TryFrom<Unchecked> for Question {
                 "phone must be 7 to 15 digits, with a leading + if you like".into(),
             );
         }
-        let name = given(sent.name);
+        let name = given(sent.name).map(|name| tidy(&name, MAX_NAME_CHARACTERS));
         if name
             .as_deref()
             .is_some_and(|text| text.chars().count() > MAX_NAME_CHARACTERS)
@@ -137,6 +149,14 @@ impl TryFrom<Unchecked> for Question {
                 "name",
                 "string.max",
                 format!("name must be at most {MAX_NAME_CHARACTERS} characters long"),
+            );
+        }
+        if name.as_deref().is_some_and(has_hidden) {
+            fault(
+                "name",
+                "string.control",
+                "name must be one line without control characters and without marks that turn the direction of text"
+                    .into(),
             );
         }
         let language = match given(sent.language) {
@@ -266,6 +286,82 @@ mod tests {
             ]
         );
         assert_eq!(error.code(), Code::InvalidArgument);
+    }
+
+    fn faults(sent: Unchecked) -> Vec<(String, String)> {
+        let error = Question::try_from(sent).err();
+        let violations = error.as_ref().map(Error::violations).unwrap_or_default();
+        violations
+            .iter()
+            .map(|fault| (fault.field.clone(), fault.kind.clone()))
+            .collect()
+    }
+
+    #[test]
+    fn letters_nobody_types_are_refused_together_with_all_else() {
+        for (query, name, expected) in [
+            ("two\nlines\tand a tab", "Zoë", &[][..]),
+            ("Windows\r\nlines", "Zoë", &[]),
+            ("a\0b", "Zoë", &[("query", "string.control")]),
+            ("a\u{1b}[2Jb", "Zoë", &[("query", "string.control")]),
+            ("a\u{9b}b", "", &[("query", "string.control")]),
+            ("\0", "", &[("query", "string.control")]),
+            ("Hi", "two\nlines", &[("name", "string.control")]),
+            ("Hi", "gpj.\u{202e}exe", &[("name", "string.control")]),
+            (
+                "a\u{7}",
+                "\u{2066}b",
+                &[("query", "string.control"), ("name", "string.control")],
+            ),
+        ] {
+            let told = faults(Unchecked {
+                query: query.into(),
+                name: Some(name.into()),
+                ..sent()
+            });
+            let told: Vec<(&str, &str)> = told
+                .iter()
+                .map(|(field, kind)| (field.as_str(), kind.as_str()))
+                .collect();
+            assert_eq!(told, expected, "{query:?} {name:?}");
+        }
+        let other = |change: fn(&mut Unchecked)| {
+            let mut question = sent();
+            change(&mut question);
+            faults(question).len()
+        };
+        assert_eq!(other(|it| it.email = Some("a\0@b.example".into())), 1);
+        assert_eq!(other(|it| it.phone = Some("123\n4567".into())), 1);
+        assert_eq!(other(|it| it.language = Some("en\0".into())), 1);
+        assert_eq!(other(|it| it.session_id = Some("\u{202e}".into())), 1);
+        assert_eq!(other(|it| it.chatbot_id = "\0".repeat(24)), 1);
+        assert_eq!(
+            other(|it| it.chatbot_id = format!(" {}\n", "0".repeat(24))),
+            0
+        );
+    }
+
+    #[test]
+    fn the_same_words_are_the_same_question() {
+        let asked = |query: &str| {
+            let sent = Unchecked {
+                query: query.into(),
+                name: Some(" Zoe\u{308} ".into()),
+                ..sent()
+            };
+            Question::try_from(sent).unwrap()
+        };
+        let question = asked(" Cafe\u{301}? ");
+        assert_eq!(question.query, "Caf\u{e9}?");
+        assert_eq!(question.visitor.name.as_deref(), Some("Zo\u{eb}"));
+        // The length is that of the composed text.
+        assert_eq!(asked(&"e\u{301}".repeat(5000)).query.chars().count(), 5000);
+        let long = |count| Unchecked {
+            query: "e\u{301}".repeat(count),
+            ..sent()
+        };
+        assert!(Question::try_from(long(5001)).is_err());
+        assert!(Question::try_from(long(1_000_000)).is_err());
     }
 
     #[test]

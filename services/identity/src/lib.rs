@@ -12,7 +12,6 @@ mod config;
 mod door;
 mod key_set;
 mod keys;
-pub mod origin;
 mod refusal;
 mod revocations;
 mod secrets;

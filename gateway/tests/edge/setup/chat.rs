@@ -22,6 +22,7 @@ pub(crate) const TURN: &str = "0190c3b2-7e7a-7c3a-9d5e-0f4a6b8c9d10";
 
 pub(crate) type Events = Pin<Box<dyn Stream<Item = Result<TurnEvent, Status>> + Send>>;
 type QueryScript = dyn Fn(QueryRequest) -> Result<Events, Status> + Send + Sync;
+type BotScript = dyn Fn(DescribeBotRequest) -> Result<DescribeBotResponse, Status> + Send + Sync;
 type AnswerScript = dyn Fn(AnswerRequest) -> Result<AnswerResponse, Status> + Send + Sync;
 
 /// What the scripted chat role does, and what it saw.
@@ -29,6 +30,7 @@ type AnswerScript = dyn Fn(AnswerRequest) -> Result<AnswerResponse, Status> + Se
 pub(crate) struct FakeChat {
     query: Arc<QueryScript>,
     answer: Arc<AnswerScript>,
+    bot: Arc<BotScript>,
     pub(crate) seen: Arc<Seen>,
 }
 
@@ -40,6 +42,8 @@ pub(crate) struct Seen {
     pub(crate) stop: Mutex<Option<StopRequest>>,
     /// Streams that were open and were dropped before they had ended.
     pub(crate) abandoned: watch::Sender<usize>,
+    /// Questions about a bot.
+    pub(crate) described: AtomicUsize,
     /// Events that were taken from scripted streams.
     pub(crate) taken: AtomicUsize,
 }
@@ -51,6 +55,12 @@ impl FakeChat {
         Self {
             query: Arc::new(query),
             answer: Arc::new(|_| Err(Status::unimplemented("not scripted"))),
+            bot: Arc::new(|_| {
+                Ok(DescribeBotResponse {
+                    active: true,
+                    ..DescribeBotResponse::default()
+                })
+            }),
             seen: Arc::default(),
         }
     }
@@ -61,6 +71,28 @@ impl FakeChat {
         Self {
             answer: Arc::new(answer),
             ..Self::streaming(|_| Err(Status::unimplemented("not scripted")))
+        }
+    }
+
+    /// Answers in one piece too.
+    pub(crate) fn answers(
+        self,
+        answer: impl Fn(AnswerRequest) -> Result<AnswerResponse, Status> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            answer: Arc::new(answer),
+            ..self
+        }
+    }
+
+    /// Knows this of bots.
+    pub(crate) fn describing(
+        self,
+        bot: impl Fn(DescribeBotRequest) -> Result<DescribeBotResponse, Status> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            bot: Arc::new(bot),
+            ..self
         }
     }
 
@@ -142,12 +174,10 @@ impl ChatStream for FakeChat {
 
     async fn describe_bot(
         &self,
-        _: tonic::Request<DescribeBotRequest>,
+        request: tonic::Request<DescribeBotRequest>,
     ) -> Result<tonic::Response<DescribeBotResponse>, Status> {
-        Ok(tonic::Response::new(DescribeBotResponse {
-            active: true,
-            ..DescribeBotResponse::default()
-        }))
+        self.seen.described.fetch_add(1, Ordering::Relaxed);
+        (self.bot)(request.into_inner()).map(tonic::Response::new)
     }
 }
 

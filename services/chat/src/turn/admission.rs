@@ -1,7 +1,10 @@
 //! Who may ask which bot. Pure: what is known of bot and caller comes in as arguments.
 
-use troika_chassis::error::{Code, Error};
-use troika_identity::{Caller, Role, origin::allows};
+use troika_chassis::{
+    error::{Code, Error},
+    origin::Origins,
+};
+use troika_identity::{Caller, Role};
 
 use crate::bots::{Access, Bot};
 
@@ -19,7 +22,7 @@ pub(crate) fn admit(bot: &Bot, caller: &Caller) -> Result<(), Error> {
     }
     // Browsers tell the page's origin; who is no browser tells none.
     let shown_by = caller.origin.as_deref();
-    if shown_by.is_some_and(|origin| !allows(&bot.allowed_origins, origin)) {
+    if shown_by.is_some_and(|origin| !Origins::read(&bot.allowed_origins).admit(origin)) {
         return Err(Error::new(
             Code::PermissionDenied,
             "origin_not_allowed",

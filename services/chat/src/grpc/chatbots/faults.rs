@@ -1,7 +1,10 @@
 //! Collects what is wrong with a request, so that all of it is told at once. Knows the forms that values
 //! have; knows no message of the contract.
 
-use troika_chassis::error::{Code, Error, Violation};
+use troika_chassis::{
+    error::{Code, Error, Violation},
+    origin::Pattern,
+};
 use url::Url;
 
 use crate::bots::BotId;
@@ -129,18 +132,17 @@ impl Faults {
         url
     }
 
-    /// A web origin, in the form browsers send.
+    /// A web origin, in the form browsers send, or all of them below a host.
     pub(super) fn origin(&mut self, field: &str, text: &str) -> Option<String> {
-        let url = self.address(field, text)?;
-        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        if !bare || !url.username().is_empty() || url.password().is_some() {
+        self.length(field, text, ADDRESS);
+        let pattern = Pattern::parse(text);
+        if pattern.is_none() {
             self.push(
                 field,
                 "string.uri",
-                "must be an origin alone, such as https://example.com: no path, no user",
+                "must be an origin alone, such as https://example.com, or https://*.example.com for all below it: no path, no user",
             );
-            return None;
         }
-        Some(url.origin().ascii_serialization())
+        pattern.map(|pattern| pattern.to_string())
     }
 }

@@ -59,6 +59,7 @@ fn everything_is_taken_over_and_put_in_order() {
             "https://Example.com:443/".into(),
             "https://example.com".into(),
             "http://a.example:81".into(),
+            "https://*.B.example".into(),
         ],
         booking_url: "https://cal.example/x".into(),
         limits: Some(wire::BotLimits {
@@ -77,7 +78,11 @@ fn everything_is_taken_over_and_put_in_order() {
     assert_eq!(bot.language, "hi-IN");
     assert_eq!(
         bot.allowed_origins,
-        ["https://example.com", "http://a.example:81"]
+        [
+            "https://example.com",
+            "http://a.example:81",
+            "https://*.b.example"
+        ]
     );
     assert_eq!(bot.limits.turn, Some(Duration::from_secs(30)));
     let back = wire::Bot::from(bot);
@@ -101,6 +106,7 @@ fn all_faults_of_a_bot_are_told_at_once() {
             "https://a.example".into(),
             "https://a.example/path".into(),
             "javascript:alert(1)".into(),
+            "https://*.com".into(),
         ],
         booking_url: "cal.example".into(),
         limits: Some(wire::BotLimits {
@@ -128,6 +134,7 @@ fn all_faults_of_a_bot_are_told_at_once() {
             ("access", "any.only"),
             ("allowed_origins[1]", "string.uri"),
             ("allowed_origins[2]", "string.uri"),
+            ("allowed_origins[3]", "string.uri"),
             ("booking_url", "string.uri"),
             ("limits.answer_characters", "number.min"),
             ("limits.completion_tokens", "number.min"),
