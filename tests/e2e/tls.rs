@@ -629,6 +629,7 @@ async fn files_that_cannot_be_used_at_the_start_are_told_with_their_setting() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_has_so_many_connections_and_no_more() {
     let troika = sandbox()
+        .limited()
         .env("TROIKA_GATEWAY__MAX_CONNECTIONS_PER_ADDRESS", "5")
         .start();
     let refused = async || {

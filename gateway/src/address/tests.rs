@@ -174,7 +174,8 @@ fn the_header_that_is_not_configured_is_not_read() {
 
 #[test]
 fn a_proxy_that_is_believed_tells_whether_the_client_came_by_https() {
-    let table: [(usize, &[(&str, &str)], bool); 8] = [
+    type Lines = &'static [(&'static str, &'static str)];
+    let table: [(usize, Lines, bool); 8] = [
         (0, &[("x-forwarded-proto", "https")], false),
         (1, &[("x-forwarded-proto", "https")], true),
         (

@@ -74,6 +74,11 @@ fn import(sandbox: &Sandbox, chat: &str, file: PathBuf) {
         begun.elapsed(),
         told.lines().last().unwrap_or_default()
     );
-    assert!(ANSWERS.contains(&output.status.code()), "{name}: {told}");
+    // A document that takes its reader longer than it may is refused then, which is told as a deadline.
+    let too_long = output.status.code() == Some(3) && told.contains("took longer than");
+    assert!(
+        ANSWERS.contains(&output.status.code()) || too_long,
+        "{name}: {told}"
+    );
     assert!(!told.contains("unavailable"), "{name}: {told}");
 }
