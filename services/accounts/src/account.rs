@@ -18,6 +18,16 @@ pub enum Role {
     SuperAdmin,
 }
 
+impl Role {
+    /// The word for it in stores and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::SuperAdmin => "super_admin",
+        }
+    }
+}
+
 /// An account. Its `Debug` shows no address and no hash.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Account {

@@ -66,7 +66,12 @@ impl Accounts {
         address: IpAddr,
     ) -> Result<Account, Error> {
         Access::Service.admit(caller, false)?;
-        let begun = self.counter.begin(&lowered(email), address).await?;
+        let begun = self.counter.begin(&lowered(email), address).await;
+        let begun = begun.inspect_err(|error| {
+            if error.code() == Code::ResourceExhausted {
+                tracing::warn!("a sign-in has to wait after too many wrong tries");
+            }
+        })?;
         match self.verified(email, password).await {
             Ok(Some(account)) => {
                 self.counter.right(begun).await;
@@ -93,7 +98,10 @@ impl Accounts {
         let enabled = found.as_ref().is_some_and(|account| account.enabled);
         let typed = Password::typed(password);
         let fits = self.hasher.check(stored, typed, enabled).await?;
+        let id = found.as_ref().map(|account| account.id);
         let (Some(mut account), Fits::Yes(rehashed), true) = (found, fits, enabled) else {
+            let account = id.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+            tracing::info!(account, "a sign-in failed");
             return Ok(None);
         };
         let at = UNIX_EPOCH + Duration::from_millis(now());

@@ -49,7 +49,7 @@ pub(crate) struct Hasher {
     /// Held by each call, so that not too many wait.
     calls: Arc<Semaphore>,
     wait: Duration,
-    /// Fits nobody; as much work as a password that is somebody's.
+    /// Fits nobody; as much work as a password that is somebody's, once it was hashed by these settings.
     nobody: Arc<str>,
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn note(caller: &Caller, done: Done, before: Option<&Account>, after:
     tracing::info!(
         action = done.as_str(),
         account = %account.id,
-        role = ?account.role,
+        role = account.role.as_str(),
         enabled = account.enabled,
         password_changed = password,
         by_role = caller.role.as_str(),

@@ -877,3 +877,19 @@ async fn every_method_has_a_rule() {
     }
     assert_eq!(methods.len(), troika_accounts::RULES.len());
 }
+
+#[tokio::test]
+async fn who_changes_accounts_waits_for_another_replica_and_not_for_ever() {
+    let server = servers::mongodb();
+    let house = replica(&patient(), server.port).await;
+    let other = mongo(server.port).await;
+    let minute = Duration::from_secs(60);
+    assert!(other.lease("accounts", "another", minute).await.unwrap());
+    let refused = house.create(Role::Admin, "ada@shop.example", AccountRole::Admin);
+    let status = refused.await.unwrap_err();
+    let told = (status.code(), reason(&status));
+    assert_eq!(told, (Code::Unavailable, "accounts_busy".to_owned()));
+    other.release("accounts", "another").await.unwrap();
+    let created = house.create(Role::Admin, "ada@shop.example", AccountRole::Admin);
+    created.await.unwrap();
+}

@@ -15,6 +15,9 @@ Start here:
   troika chat 000000000000000000000001     talk to the demo bot from a second terminal
   troika say \"Hello.\" --out hello.wav      hear the voice
 
+Sign in on the pages for administrators:
+  troika admin create --email you@shop.example
+
 With a real model, a real database, a real cache:
   OPENAI_API_KEY=… troika                              api.openai.com
   OPENAI_BASE_URL=http://127.0.0.1:8080/v1 troika      any OpenAI-compatible server

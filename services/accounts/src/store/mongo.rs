@@ -29,9 +29,6 @@ const TRIES: &str = "signintries";
 /// The lease of the one who changes accounts.
 const CHANGES: &str = "accounts";
 
-const ADMIN: &str = "admin";
-const SUPER_ADMIN: &str = "super_admin";
-
 /// Accounts, tries and the lease in a MongoDB database. Writes are acknowledged by a majority, from its journals. Clones share
 /// the connection.
 #[derive(Clone)]
@@ -164,7 +161,7 @@ impl Store for MongoStore {
             "_id": account.id.to_string(),
             "email": account.email.as_str(),
             "password_hash": &account.password_hash,
-            "role": role(account.role),
+            "role": account.role.as_str(),
             "enabled": account.enabled,
             "revision": number(account.revision),
             "created_at": DateTime::from_system_time(account.created_at),
@@ -185,7 +182,7 @@ impl Store for MongoStore {
     async fn change(&self, account: &Account, before: u64) -> Result<bool, StoreError> {
         let set = doc! {
             "password_hash": &account.password_hash,
-            "role": role(account.role),
+            "role": account.role.as_str(),
             "enabled": account.enabled,
             "revision": number(account.revision),
         };
@@ -276,11 +273,10 @@ fn ours() -> Document {
 
 /// An account; `None` for what is none of ours.
 fn account(document: &Document) -> Option<Account> {
-    let role = match document.get_str("role").ok()? {
-        ADMIN => Role::Admin,
-        SUPER_ADMIN => Role::SuperAdmin,
-        _ => return None,
-    };
+    let role = document.get_str("role").ok()?;
+    let role = [Role::Admin, Role::SuperAdmin]
+        .into_iter()
+        .find(|known| known.as_str() == role)?;
     let time = |key| document.get_datetime(key).map(|time| time.to_system_time());
     Some(Account {
         id: Uuid::parse_str(document.get_str("_id").ok()?).ok()?,
@@ -292,13 +288,6 @@ fn account(document: &Document) -> Option<Account> {
         created_at: time("created_at").ok()?,
         last_sign_in: time("last_sign_in").ok(),
     })
-}
-
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::Admin => ADMIN,
-        Role::SuperAdmin => SUPER_ADMIN,
-    }
 }
 
 fn document(tries: &Tries) -> Document {

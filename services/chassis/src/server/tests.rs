@@ -360,3 +360,31 @@ async fn reflection_lists_health_in_both_versions() {
     let answer = format!("{:?}", answers.message().await.unwrap().unwrap());
     assert!(answer.contains("FileDescriptorResponse"), "{answer}");
 }
+
+#[tokio::test]
+async fn joined_services_are_all_served_and_what_nobody_has_is_told_so() {
+    let of = |routes, name| GrpcService {
+        routes,
+        service_names: vec![name],
+        descriptors: vec![name.as_bytes()],
+    };
+    let odd = of(Routes::new(Renamed(HealthServer::new(Odd))), "odd.Odd");
+    let even = of(Routes::new(HealthServer::new(Odd)), "grpc.health.v1.Health");
+    let both = odd.join(even);
+    assert_eq!(both.service_names, ["odd.Odd", "grpc.health.v1.Health"]);
+    assert_eq!(both.descriptors.len(), 2);
+    for (method, is_served) in [
+        ("/odd.Odd/List", true),
+        ("/grpc.health.v1.Health/List", true),
+        ("/even.Even/List", false),
+    ] {
+        let request = http::Request::post(method)
+            .header("content-type", "application/grpc")
+            .body(Body::empty())
+            .unwrap();
+        let response = tower::ServiceExt::oneshot(both.routes.clone(), request).await;
+        let status = Status::from_header_map(response.unwrap().headers());
+        let unknown = status.is_some_and(|status| status.code() == tonic::Code::Unimplemented);
+        assert_eq!(unknown, !is_served, "{method}");
+    }
+}
