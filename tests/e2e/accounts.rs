@@ -271,6 +271,22 @@ async fn a_page_is_signed_in_until_its_account_changes() {
         .get(flags)
         .header(header::COOKIE, &cookie);
     assert_eq!(with_cookie.send().await.unwrap().status(), 200);
+    // Only this host's own pages change something by the cookie: others could have a browser send it.
+    for (name, value, expected) in [
+        ("sec-fetch-site", "cross-site", 403),
+        ("sec-fetch-site", "same-site", 403),
+        ("origin", "https://evil.example", 403),
+        ("x-nothing", "of a browser", 403),
+        ("sec-fetch-site", "same-origin", 200),
+    ] {
+        let switch = troika_tests::http()
+            .post(format!("{}/api/flags/streaming/switch", troika.gateway()))
+            .header(header::COOKIE, &cookie)
+            .header(name, value)
+            .json(&json!({ "enabled": true, "reason": "a test" }));
+        let status = switch.send().await.unwrap().status();
+        assert_eq!(status, expected, "{name}: {value}");
+    }
     json(&run(
         &["password", "ada@shop.example", "--password-stdin", "--json"],
         ANOTHER,
