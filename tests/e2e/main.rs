@@ -21,6 +21,7 @@ mod leaving;
 mod metrics;
 mod monitoring;
 mod openfeature;
+mod origins;
 mod provider_faults;
 mod provider_wire;
 mod reflection;
