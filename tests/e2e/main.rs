@@ -27,6 +27,7 @@ mod limits;
 mod metrics;
 mod monitoring;
 mod openfeature;
+mod origins;
 mod provider_faults;
 mod provider_wire;
 mod quotas;

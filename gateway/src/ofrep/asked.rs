@@ -37,6 +37,7 @@ fn refused(problem: Problem) -> Refused {
         ("invalid_argument", Some(field)) if field.starts_with("context") => {
             ErrorCode::InvalidContext
         }
+        ("too_many_values", _) => ErrorCode::InvalidContext,
         ("invalid_argument", _) => ErrorCode::ParseError,
         _ => ErrorCode::General,
     };

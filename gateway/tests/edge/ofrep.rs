@@ -236,25 +236,26 @@ async fn a_context_may_hold_anything() {
     let house = house().await;
     let nested = (0..100).fold(json!("x"), |inner, _| json!([inner]));
     let long: String = "ü".repeat(400_000);
-    let many: serde_json::Map<String, Value> = (0..4_000)
-        .map(|at| (format!("attribute{at}"), json!(at)))
-        .collect();
+    let many = |count: usize| -> Value {
+        let vip = ("targetingKey".to_owned(), json!("vip"));
+        let attributes = (0..count).map(|at| (format!("attribute{at}"), json!(at)));
+        attributes.chain([vip]).collect()
+    };
     for context in [
         json!({"targetingKey": "vip", "nested": nested}),
         json!({"targetingKey": "vip", "__proto__": {"targetingKey": "x"}, "constructor": {"prototype": null}}),
         json!({"targetingKey": "vip", "n": 1e308, "m": -0.0, "l": i64::MIN, "k": u64::MAX}),
         json!({"targetingKey": "vip", "text": long}),
         json!({"targetingKey": "vip", "text": "\u{0}\u{2028}\n"}),
-        {
-            let mut many = many;
-            many.insert("targetingKey".to_owned(), json!("vip"));
-            Value::Object(many)
-        },
+        many(9_000),
     ] {
         let response = house.post(&one("half"), &asking(&context)).await;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(json_of(response).await["reason"], "TARGETING_MATCH");
     }
+    let response = house.post(&one("half"), &asking(&many(40_000))).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(json_of(response).await["errorCode"], "INVALID_CONTEXT");
 }
 
 #[tokio::test]
