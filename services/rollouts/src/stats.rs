@@ -3,6 +3,8 @@
 //! Two kinds of bounds: those at any look (*anytime-valid*), which stay true however often and whenever one
 //! looks, for taking back; those of one look, for going on.
 
+use std::iter;
+
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 use statrs::function::beta::{beta_reg, ln_beta};
 
@@ -163,15 +165,24 @@ pub(crate) fn mean_upper(sample: Sample, confidence: f64) -> Option<f64> {
     }
     let freedom = sample.count as f64 - 1.0;
     let quantile = if freedom < NORMAL_FROM {
-        StudentsT::new(0.0, 1.0, freedom)
-            .ok()?
-            .inverse_cdf(confidence)
+        student_quantile(freedom, 1.0 - confidence)?
     } else {
         Normal::standard().inverse_cdf(confidence)
     };
     let margin = quantile * (sample.variance / sample.count as f64).sqrt();
     let upper = sample.mean + margin.max(0.0);
     upper.is_finite().then_some(upper)
+}
+
+/// What Student's distribution exceeds with a chance of `tail`, 0 when that is half or more. By halving: the
+/// library's own inverse panics on some freedoms and chances, when Newton's steps leave the interval.
+fn student_quantile(freedom: f64, tail: f64) -> Option<f64> {
+    let student = StudentsT::new(0.0, 1.0, freedom).ok()?;
+    let exceeded = |at: f64| student.sf(at) > tail;
+    let above = iter::successors(Some(1.0), |at| Some(at * 2.0))
+        .take(HALVINGS as usize)
+        .find(|at| !exceeded(*at))?;
+    Some(halve(0.0, above, exceeded).1)
 }
 
 /// The two sides of the place below which `holds` and above which it does not.

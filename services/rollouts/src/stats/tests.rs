@@ -175,3 +175,18 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// The library's own inverse panics at some of these.
+    #[test]
+    fn students_bound_is_there_for_every_freedom_and_confidence(
+        count in 2_u64..12_000,
+        doubt in -12.0..-0.31,
+    ) {
+        let sample = Sample { count, mean: 100.0, variance: 9.0 };
+        let doubt = 10.0_f64.powf(doubt);
+        let upper = mean_upper(sample, 1.0 - doubt).unwrap();
+        prop_assert!(upper >= 100.0);
+        prop_assert!(mean_upper(sample, 1.0 - doubt / 2.0).unwrap() >= upper);
+    }
+}
