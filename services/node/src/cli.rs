@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::verbs::{
-    admin, alert, audit, bots, chat, check, flags, knowledge, rollout, say, token, top,
+    admin, alert, audit, bots, chat, check, flags, knowledge, read_document, rollout, say, token,
+    top,
 };
 
 const EXAMPLES: &str = "\
@@ -116,6 +117,9 @@ Examples:
     Check(check::Check),
     /// Sign a token and print it alone on standard output
     Token(token::Args),
+    /// Read a document from standard input: what the chat role starts for each one
+    #[command(hide = true)]
+    ReadDocument(read_document::Args),
 }
 
 /// A part of the system that can run as a process of its own.

@@ -55,6 +55,7 @@ async fn carry_out(cli: Cli) -> Result<(), Failure> {
         Some(Verb::Alert(verb)) => Box::pin(verbs::alert::run(verb, &config?)).await,
         Some(Verb::Audit(args)) => Box::pin(verbs::audit::run(args, &config?)).await,
         Some(Verb::Check(check)) => Box::pin(verbs::check::run(check, config)).await,
+        Some(Verb::ReadDocument(args)) => verbs::read_document::run(&args),
         Some(Verb::Token(args)) => verbs::token::run(&args, &config?).await,
     }
 }

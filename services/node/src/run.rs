@@ -2,7 +2,7 @@
 //! drain. Roles of one process talk over loopback as they would across machines. It must not know
 //! what a role does.
 
-use std::{error::Error as StdError, time::Duration};
+use std::{env, error::Error as StdError, path::PathBuf, time::Duration};
 
 use tokio::{
     net::TcpListener,
@@ -261,7 +261,8 @@ impl Process {
                 });
             }
             Role::Chat => {
-                let config = config.chat.clone();
+                let mut config = config.chat.clone();
+                config.knowledge.reader = this_program();
                 self.serve(role, listener, deps, async move |deps| {
                     let service = troika_chat::build(config, deps).await;
                     service.map(|service| doors.guard(service, troika_chat::RULES))
@@ -460,4 +461,12 @@ fn ended_early(ended: Result<Ended, JoinError>) -> Failure {
     // At once: going away may take a while, and what is logged then should not come as a riddle.
     warn!("stopping: {}", failure.lines().next().unwrap_or_default());
     failure
+}
+
+/// The program that runs, to be started again. Not by its name, which a new version may have by now.
+fn this_program() -> Option<PathBuf> {
+    if cfg!(target_os = "linux") {
+        return Some("/proc/self/exe".into());
+    }
+    env::current_exe().ok()
 }

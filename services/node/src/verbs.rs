@@ -11,6 +11,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod flags;
 pub(crate) mod knowledge;
+pub(crate) mod read_document;
 pub(crate) mod rollout;
 pub(crate) mod say;
 pub(crate) mod token;

@@ -3,7 +3,10 @@
 
 mod bombs;
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use troika_tests::{listener::DEMO_BOT, sandbox::Sandbox};
 
@@ -52,6 +55,24 @@ async fn import_all(limit: &str, bomb: usize, mebibytes: u64) {
     }
     visitor.leaves("hostile documents").await;
     bound.holds("hostile documents");
+    troika_tests::until(
+        "their readers are gone",
+        Duration::from_secs(10),
+        async || children(troika.id()).is_empty(),
+    )
+    .await;
+}
+
+/// The processes that a process started and that are still there, dead or alive.
+fn children(process: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).ok())
+        .flat_map(|children| {
+            let pids = children.split_whitespace().map(|pid| pid.parse().unwrap());
+            pids.collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 fn import(sandbox: &Sandbox, chat: &str, file: PathBuf) {

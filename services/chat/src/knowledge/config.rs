@@ -1,7 +1,7 @@
 //! The bounds of the knowledge room: how documents are cut, searched, cached and imported. Knows
 //! neither engines nor the wire.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,12 @@ pub struct Config {
     /// The longest time that reading the text out of one document may take.
     #[serde(with = "humantime_serde")]
     pub extraction_limit: Duration,
+    /// The most memory that reading the text out of one document may take.
+    pub extraction_memory: ByteSize,
+    /// The program that reads documents in a process of its own. Not of this section: the process hands on itself.
+    /// Without it, documents are read in this process.
+    #[serde(skip)]
+    pub reader: Option<PathBuf>,
     /// The longest silence of a sender during an upload.
     #[serde(with = "humantime_serde")]
     pub upload_silence: Duration,
@@ -50,6 +56,8 @@ impl Default for Config {
             index_cache: ByteSize::mib(256),
             max_document: ByteSize::mib(32),
             extraction_limit: Duration::from_secs(60),
+            extraction_memory: ByteSize::mib(512),
+            reader: None,
             upload_silence: Duration::from_secs(30),
             concurrent_imports: 4,
         }
@@ -93,6 +101,13 @@ impl Validate for Config {
             if size.as_u64() == 0 {
                 problems.push(key, "must be larger than 0 B");
             }
+        }
+        // Less would not even hold the document, what it unpacks to and its text.
+        if self.extraction_memory.as_u64() < self.max_document.as_u64().saturating_mul(4) {
+            problems.push(
+                "extraction_memory",
+                "must be at least four times max_document",
+            );
         }
     }
 }

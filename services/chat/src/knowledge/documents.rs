@@ -1,15 +1,20 @@
 //! Reads the text out of documents. Knows formats; knows nothing of bots, chunks or stores.
 //!
-//! Documents are untrusted: every reader is bounded in what it unpacks, runs off the async threads
-//! and within a time limit, and its panics are caught. A reader that overran its limit cannot be
-//! killed; it keeps its permit until it ends, so that two threads at most are ever busy with it.
+//! Documents are untrusted: every reader is bounded in what it unpacks and within a time limit, and its panics
+//! are caught. What needs a parser is read by a process of its own, which is killed when it overruns
+//! ([`apart`]); text, and everything where no such program is known, on a thread off the async ones. A thread
+//! cannot be killed; it keeps its permit until it ends, so that two at most are ever busy with it.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use bytesize::ByteSize;
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
+pub mod apart;
 mod csv;
 mod docx;
 mod html;
@@ -54,6 +59,23 @@ impl Format {
         }
     }
 
+    /// An ending of file names that tells the format.
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Text => "txt",
+            Self::Markdown => "md",
+            Self::Html => "html",
+            Self::Pdf => "pdf",
+            Self::Docx => "docx",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// Whether reading it is more than decoding it.
+    fn is_parsed(self) -> bool {
+        !matches!(self, Self::Text | Self::Markdown)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -96,7 +118,7 @@ pub enum DocumentError {
         /// What it was read as.
         format: &'static str,
         /// What is wrong, without quoting the document.
-        problem: &'static str,
+        problem: Cow<'static, str>,
     },
     /// Reading took too long.
     #[error("reading the document took longer than {}; split it into smaller ones", humantime_serde::re::humantime::format_duration(*.0))]
@@ -104,6 +126,9 @@ pub enum DocumentError {
     /// Other documents keep the readers busy.
     #[error("other documents are being read; try again later")]
     Busy,
+    /// The program that reads cannot be started.
+    #[error("documents cannot be read now; the log of the chat role says why")]
+    NoReader,
 }
 
 impl DocumentError {
@@ -118,6 +143,7 @@ impl DocumentError {
             Self::Malformed { .. } => "document_malformed",
             Self::TooSlow(_) => "document_too_slow",
             Self::Busy => "document_readers_busy",
+            Self::NoReader => "document_reader_missing",
         }
     }
 }
@@ -128,6 +154,7 @@ pub struct Reader {
     permits: Arc<Semaphore>,
     time_limit: Duration,
     size_limit: ByteSize,
+    apart: Option<apart::Apart>,
 }
 
 impl Reader {
@@ -138,15 +165,39 @@ impl Reader {
             permits: Arc::new(Semaphore::new(READERS)),
             time_limit,
             size_limit,
+            apart: None,
         }
+    }
+
+    /// What needs a parser is read by this program, in so much memory: it takes [`apart::VERB`].
+    pub fn apart(mut self, program: &Path, memory: ByteSize) -> Self {
+        self.apart = Some(apart::Apart::new(program, memory, self.time_limit));
+        self
     }
 
     /// The text of a document, tidied: never empty, `\n` line ends, no control characters. Dropping
     /// the call abandons it.
     pub async fn read(&self, format: Format, document: Bytes) -> Result<String, DocumentError> {
         let size_limit = self.size_limit;
-        self.off_thread(format, move || text_of(format, &document, size_limit))
+        let Some(apart) = self.apart.as_ref().filter(|_| format.is_parsed()) else {
+            return self
+                .off_thread(format, move || text_of(format, &document, size_limit))
+                .await;
+        };
+        let deadline = Instant::now() + self.time_limit;
+        let _permit = self.permit(deadline).await?;
+        tokio::time::timeout_at(deadline, apart.read(format, document, size_limit))
             .await
+            .unwrap_or(Err(DocumentError::TooSlow(self.time_limit)))
+    }
+
+    /// One of the few that read at the same time.
+    async fn permit(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, DocumentError> {
+        let acquired = Arc::clone(&self.permits).acquire_owned();
+        match tokio::time::timeout_at(deadline, acquired).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(DocumentError::Busy),
+        }
     }
 
     /// Runs a reader on a thread of its own kind, within the limits.
@@ -155,15 +206,7 @@ impl Reader {
         F: FnOnce() -> Result<String, DocumentError> + Send + 'static,
     {
         let deadline = Instant::now() + self.time_limit;
-        let permit = match tokio::time::timeout_at(
-            deadline,
-            Arc::clone(&self.permits).acquire_owned(),
-        )
-        .await
-        {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) | Err(_) => return Err(DocumentError::Busy),
-        };
+        let permit = self.permit(deadline).await?;
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             read()
@@ -173,7 +216,7 @@ impl Reader {
             // The readers of PDF panic on some malformed files.
             Ok(Err(_panicked)) => Err(DocumentError::Malformed {
                 format: format.name(),
-                problem: "its structure is damaged",
+                problem: "its structure is damaged".into(),
             }),
             Err(_) => Err(DocumentError::TooSlow(self.time_limit)),
         }

@@ -125,6 +125,10 @@ impl Importer {
         config: Config,
     ) -> Self {
         let reader = Reader::new(config.extraction_limit, config.max_document);
+        let reader = match &config.reader {
+            Some(program) => reader.apart(program, config.extraction_memory),
+            None => reader,
+        };
         let running = Arc::new(Semaphore::new(config.concurrent_imports));
         Self {
             store,

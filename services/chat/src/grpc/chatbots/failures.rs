@@ -74,6 +74,7 @@ fn document_failure(error: &DocumentError) -> Error {
         DocumentError::TooLarge(_) => Code::PayloadTooLarge,
         DocumentError::TooSlow(_) => Code::DeadlineExceeded,
         DocumentError::Busy => Code::ResourceExhausted,
+        DocumentError::NoReader => Code::Unavailable,
         _ => Code::InvalidArgument,
     };
     let failure = Error::new(code, error.reason(), sentence(error));

@@ -11,9 +11,9 @@ use super::{DocumentError, Format};
 /// semicolon or the tab, whichever the header has most of. Empty values are left out. No more than
 /// `limit` is written: a long header over short rows would make terabytes of a small file.
 pub(super) fn text(table: &str, limit: ByteSize) -> Result<String, DocumentError> {
-    let malformed = |problem| DocumentError::Malformed {
+    let malformed = |problem: &'static str| DocumentError::Malformed {
         format: Format::Csv.name(),
-        problem,
+        problem: problem.into(),
     };
     let mut reader = ::csv::ReaderBuilder::new()
         .delimiter(separator(table))

@@ -52,7 +52,7 @@ pub(super) fn text(document: &[u8], limit: ByteSize) -> Result<String, DocumentE
 fn malformed(problem: &'static str) -> DocumentError {
     DocumentError::Malformed {
         format: Format::Docx.name(),
-        problem,
+        problem: problem.into(),
     }
 }
 

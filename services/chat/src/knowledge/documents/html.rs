@@ -22,9 +22,9 @@ const WITHOUT_END: [&str; 30] = [
 
 /// The text of a page, without scripts, styles, link targets and rules.
 pub(super) fn text(page: &str) -> Result<String, DocumentError> {
-    let malformed = |problem| DocumentError::Malformed {
+    let malformed = |problem: &'static str| DocumentError::Malformed {
         format: Format::Html.name(),
-        problem,
+        problem: problem.into(),
     };
     let too_deep = "its elements are nested too deeply";
     if most_open(page) > MOST_OPEN {

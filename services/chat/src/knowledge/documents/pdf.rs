@@ -74,7 +74,7 @@ impl Write for Bounded {
 fn malformed(problem: &'static str) -> DocumentError {
     DocumentError::Malformed {
         format: Format::Pdf.name(),
-        problem,
+        problem: problem.into(),
     }
 }
 

@@ -386,10 +386,11 @@ fn every_error_has_a_reason_of_its_own() {
         DocumentError::NotUtf8,
         DocumentError::Malformed {
             format: "PDF",
-            problem: "x",
+            problem: "x".into(),
         },
         DocumentError::TooSlow(Duration::from_secs(1)),
         DocumentError::Busy,
+        DocumentError::NoReader,
     ];
     let reasons: std::collections::HashSet<_> = errors.iter().map(DocumentError::reason).collect();
     assert_eq!(reasons.len(), errors.len());
