@@ -121,7 +121,7 @@ fn asked(question: Question, client: ClientAddress) -> QueryRequest {
 #[utoipa::path(
     post, path = "/api/chat/query/stream", tag = "chat", request_body = Question,
     responses(
-        (status = 200, description = "The turn's events", content_type = "text/event-stream", body = String),
+        (status = 200, description = "The turn's events", content_type = "text/event-stream", body = live::ServerSentEvent),
         (status = "4XX", description = "The question cannot be taken", content_type = "application/problem+json", body = ProblemDocument),
         (status = "5XX", description = "The chat role cannot answer", content_type = "application/problem+json", body = ProblemDocument),
     )

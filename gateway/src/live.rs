@@ -16,8 +16,21 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use troika_chassis::lifecycle::Drain;
+use utoipa::ToSchema;
 
 use crate::sse::HEARTBEAT;
+
+/// One event of a stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "says in the API's document what the wire carries")]
+pub(crate) struct ServerSentEvent {
+    /// What to come back with.
+    id: Option<String>,
+    /// Its kind.
+    event: String,
+    /// A document of JSON.
+    data: String,
+}
 
 /// A response that tells `events`, each one a whole event of the stream.
 pub(crate) fn tell(

@@ -14,8 +14,8 @@ use utoipa::{
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
-    answer, audit, auth, chat, events, flags, health, metrics, ofrep, problem, request, rollouts,
-    sign_in, speech,
+    answer, audit, auth, chat, events, flags, health, live, metrics, ofrep, problem, request,
+    rollouts, sign_in, speech,
 };
 
 /// Swagger UI styles elements inline and shows images from data URLs; scripts stay our own.
@@ -85,6 +85,7 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
         health::ready
     ),
     components(schemas(
+        live::ServerSentEvent,
         request::Question,
         request::Stop,
         auth::Valid,

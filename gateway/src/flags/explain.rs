@@ -50,7 +50,7 @@ pub(crate) struct Evaluation {
     /// The flag's key.
     key: String,
     /// The variant's value.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     value: Value,
     /// The variant's name.
     variant: String,

@@ -88,7 +88,7 @@ pub(crate) struct FlagVariant {
     /// How it is called.
     name: String,
     /// What is said: a boolean, a string, a number or an object, as the flag's type says.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     value: Value,
 }
 

@@ -46,7 +46,7 @@ struct Figures {
     get, path = "/api/metrics/live", tag = "metrics", security(("admin" = [])),
     params(("window" = Option<String>, Query, description = "1m, 5m (the default), 60m or lifetime")),
     responses(
-        (status = 200, description = "The figures as they change", content_type = "text/event-stream", body = String),
+        (status = 200, description = "The figures as they change", content_type = "text/event-stream", body = live::ServerSentEvent),
         (status = "4XX", description = "No such window, or no admin's token", content_type = "application/problem+json", body = ProblemDocument),
         (status = "5XX", description = "The metrics role cannot answer", content_type = "application/problem+json", body = ProblemDocument),
     )

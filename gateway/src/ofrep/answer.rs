@@ -23,7 +23,7 @@ pub(crate) struct EvaluationSuccess<'a> {
     /// The flag's key.
     key: &'a str,
     /// The variant's value.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     value: &'a Value,
     /// The variant's name.
     variant: &'a str,

@@ -50,7 +50,7 @@ pub(crate) struct Refetch {
     get, path = "/ofrep/v1/events", tag = "ofrep",
     params(("Last-Event-ID" = Option<String>, Header, description = "The last event that was heard")),
     responses(
-        (status = 200, description = "Changes, as they happen", content_type = "text/event-stream", body = String),
+        (status = 200, description = "Changes, as they happen", content_type = "text/event-stream", body = live::ServerSentEvent),
         (status = 503, description = "Too many listen already", body = EvaluationFailure),
     )
 )]

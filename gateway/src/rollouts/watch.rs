@@ -32,7 +32,7 @@ use crate::{
     get, path = "/api/rollouts/{id}/watch", tag = "rollouts", security(("admin" = [])),
     params(("id" = String, Path, description = "The rollout's id")),
     responses(
-        (status = 200, description = "The rollout as it goes on", content_type = "text/event-stream", body = String),
+        (status = 200, description = "The rollout as it goes on", content_type = "text/event-stream", body = live::ServerSentEvent),
         (status = "4XX", description = "There is no such rollout, or no admin's token", content_type = "application/problem+json", body = ProblemDocument),
         (status = "5XX", description = "The flags role cannot answer", content_type = "application/problem+json", body = ProblemDocument),
     )
