@@ -287,7 +287,7 @@ pub(crate) async fn verify(
 fn refused(source: Source, error: Error) -> Problem {
     let message = match (error.code(), source) {
         (Code::Unimplemented, Source::Accounts) => {
-            "Nobody looks after accounts here, so there is no log of them."
+            "The role that answers keeps no audit log of accounts: it is of another version."
         }
         (Code::Unimplemented, _) => {
             "The role that answers keeps no audit log: it is of another version."
