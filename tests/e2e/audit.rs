@@ -195,7 +195,7 @@ async fn changes_of_accounts_are_told_to_super_admins_without_a_password_in_eith
         admin(&sandbox, &troika, &["disable", bob]);
         admin(&sandbox, &troika, &["delete", bob, "--yes"]);
 
-        let token = out(&sandbox.run(&["token", "--role", "super_admin"]));
+        let token = out(&sandbox.run(&["token", "--role", "super-admin"]));
         let listed = get(&troika, &token, "/api/audit?source=accounts").await;
         let ada = ada["id"].as_str().unwrap();
         assert_eq!(

@@ -37,6 +37,8 @@ enum Who {
     Admin,
     /// Those who may change accounts.
     SuperAdmin,
+    /// The same, at a door that all admins pass.
+    SuperAdminOfAdmins,
     /// Processes, and admins.
     Service,
     /// Whoever signed in on a page: no token is a sign-in.
@@ -107,9 +109,13 @@ const PARTICULAR: &[(&str, &str, Who)] = &[
     ("get", "/api/audit?source=chat", Admin),
     ("get", "/api/audit?source=metrics", Admin),
     ("get", "/api/audit?source=flags", Admin),
-    ("get", "/api/audit?source=accounts", SuperAdmin),
+    ("get", "/api/audit?source=accounts", SuperAdminOfAdmins),
     ("get", "/api/audit/verify?source=chat", Admin),
-    ("get", "/api/audit/verify?source=accounts", SuperAdmin),
+    (
+        "get",
+        "/api/audit/verify?source=accounts",
+        SuperAdminOfAdmins,
+    ),
 ];
 
 /// Methods that several roles have, and those of them that are not where [`METHODS`] are called.
@@ -343,7 +349,10 @@ fn expected(who: Who, shown: &Shown) -> Option<&'static str> {
         Token => None,
         Staff => (!admin && shown.role != Role::User).then_some("admin_required"),
         Admin => (!admin).then_some("admin_required"),
-        SuperAdmin => (shown.role != Role::SuperAdmin).then_some("super_admin_required"),
+        SuperAdminOfAdmins if !admin => Some("admin_required"),
+        SuperAdmin | SuperAdminOfAdmins => {
+            (shown.role != Role::SuperAdmin).then_some("super_admin_required")
+        }
         Service => (!admin).then_some("service_required"),
     }
 }
