@@ -67,9 +67,8 @@ impl Accounts {
         }
     }
 
-    /// Notes that an account has to wait: somebody guesses. The first one is told, and each that is longer or as long: no
-    /// more than one in the longest wait, however many guess. Nobody waits for the entry, or the time that it takes would
-    /// tell that there is such an account.
+    /// Notes that an account has to wait: somebody guesses. There is one entry for each wait, and waits grow, so that guessing
+    /// fills no log. Nobody waits for the entry, or the time that it takes would tell that there is such an account.
     fn tell_of_wait(&self, by: &By, account: Uuid, wait: Duration) {
         match self.intent(by, audited::WAIT, account, None) {
             Ok(intent) => {
