@@ -13,6 +13,7 @@ use std::{
 
 use serde_json::{Value, json};
 use troika_tests::{
+    certificates::Authority,
     exposition::Exposition,
     listener::{DEMO_BOT, ask, question},
     provider::{Provider, Reply, Step},
@@ -316,7 +317,17 @@ async fn every_figure_that_is_asked_for_is_one_that_the_binary_shows() {
         Reply::Stream(vec![Step::Token("Half".into()), Step::Break]),
     ])
     .await;
-    let troika = sandbox().provider(&provider).start();
+    // Figures of certificates are there where there is one.
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("the authority");
+    let ca = authority.write(folder.path());
+    let shown = authority.issue(&["localhost", "127.0.0.1"]).write(folder.path());
+    let troika = sandbox()
+        .provider(&provider)
+        .env("TROIKA_TLS__CERT", shown.cert.to_str().unwrap())
+        .env("TROIKA_TLS__KEY", shown.key.to_str().unwrap())
+        .env("TROIKA_TLS__CA", ca.to_str().unwrap())
+        .start();
     let aloud = json!({"query": "Q", "chatbotId": DEMO_BOT, "enableTTS": true});
     ask(troika.gateway(), &aloud).await.all().await;
     ask(troika.gateway(), &aloud).await.all().await;

@@ -56,12 +56,17 @@ async fn a_bots_list_holds_for_pages_and_frames_within_seconds() {
     let listening = ask_with(troika.gateway(), &question("Q"), &[("origin", SHOP)]).await;
     assert_eq!(listening.headers["access-control-allow-origin"], SHOP);
     assert!(!listening.all().await.is_empty());
-    let page = troika_tests::get(troika.gateway()).await.unwrap();
-    let policy = page.headers()["content-security-policy"].to_str().unwrap();
-    assert!(
-        policy.ends_with("frame-ancestors 'self' https://shop.example https://*.shop.example"),
-        "{policy}"
-    );
+    // Chat refused first; the edge hears of the list within seconds.
+    until(
+        "the page may be framed",
+        Duration::from_secs(15),
+        async || {
+            let page = troika_tests::get(troika.gateway()).await.unwrap();
+            let policy = page.headers()["content-security-policy"].to_str().unwrap();
+            policy.ends_with("frame-ancestors 'self' https://shop.example https://*.shop.example")
+        },
+    )
+    .await;
     let docs = troika_tests::get(format!("{}/docs/", troika.gateway()))
         .await
         .unwrap();

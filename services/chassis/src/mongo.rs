@@ -2,15 +2,16 @@
 //! which collections there are.
 
 use std::{
+    fmt,
     future::Future,
     time::{Duration, SystemTime},
 };
 
 use mongodb::{
-    Client, Database,
+    Client, Collection, Database,
     bson::{DateTime, Document, doc},
     error::{Error, ErrorKind, WriteFailure},
-    options::{ClientOptions, ConnectionString},
+    options::{Acknowledgment, ClientOptions, CollectionOptions, ConnectionString, WriteConcern},
 };
 use serde::{Deserialize, Serialize};
 
@@ -108,11 +109,18 @@ impl Validate for MongoConfig {
 }
 
 /// A MongoDB database. Cloning is cheap; every clone shares connections and breaker.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Mongo {
     /// The database; operations on it go through [`run`](Self::run).
     pub db: Database,
     outbound: Outbound,
+}
+
+impl fmt::Debug for Mongo {
+    // The driver's own shows the address, and a password in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mongo").finish_non_exhaustive()
+    }
 }
 
 impl Mongo {
@@ -155,6 +163,18 @@ impl Mongo {
             db,
             outbound: Outbound::new("mongodb", config.operation_timeout, &config.breaker),
         })
+    }
+
+    /// A collection whose writes are acknowledged by a majority of the replica set, from its journals.
+    pub fn durable<T: Send + Sync>(&self, name: &str) -> Collection<T> {
+        let acknowledged = WriteConcern::builder()
+            .w(Acknowledgment::Majority)
+            .journal(true)
+            .build();
+        let options = CollectionOptions::builder()
+            .write_concern(acknowledged)
+            .build();
+        self.db.collection_with_options(name, options)
     }
 
     /// Makes an operation within its limit and the breaker's permission. Answers of a server that

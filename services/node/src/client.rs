@@ -55,6 +55,24 @@ impl Target {
     }
 }
 
+/// Where the flags role is, which keeps flags, rollouts and accounts.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FlagsTarget {
+    /// The flags role's gRPC address, such as 127.0.0.1:50053; the configured one when absent
+    #[arg(long, value_name = "ADDRESS")]
+    addr: Option<String>,
+}
+
+impl FlagsTarget {
+    /// Prepares calls to the flags role.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub(crate) fn peer(&self, config: &Config) -> Result<Peer, Failure> {
+        Peer::at(Role::Flags, self.addr.as_deref(), config)
+    }
+}
+
 /// A running role to call.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {

@@ -18,6 +18,23 @@ use super::provider;
 /// The number of the container's user and of its group, as k8s/Dockerfile says.
 const USER: u32 = 65532;
 
+#[test]
+fn the_image_runs_as_this_user_by_its_number_and_has_a_data_folder_alone() {
+    let image = include_str!("../../../k8s/Dockerfile");
+    let said = |instruction: &str| -> Vec<&str> {
+        image
+            .lines()
+            .filter_map(|line| line.strip_prefix(instruction)?.strip_prefix(' '))
+            .collect()
+    };
+    assert_eq!(said("USER"), [format!("{USER}:{USER}")]);
+    assert_eq!(said("VOLUME"), ["/data"]);
+    assert!(image.contains("TROIKA_DATA_DIR=/data "));
+    // What comes after the user is changed runs as it.
+    let (before, after) = image.split_once("\nUSER ").unwrap();
+    assert!(before.contains("\nRUN ") && !after.contains("\nRUN "));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_writes_nowhere_but_into_its_data_folder() {
     let provider = provider().await;

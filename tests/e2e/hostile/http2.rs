@@ -153,6 +153,9 @@ async fn pings_whose_answers_nobody_reads_fill_no_memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_whose_answers_nobody_takes_hold_up_nobody() {
+    // On each connection: as many as are answered within a second or so, on two cores and without optimizing.
+    // Nobody could ask for more at once, did the limits count this machine.
+    let streams = 50;
     let provider = provider().await;
     let troika = from_everywhere(&provider).start();
     answered(troika.gateway()).await;
@@ -162,7 +165,7 @@ async fn streams_whose_answers_nobody_takes_hold_up_nobody() {
     let mut untaken = Vec::new();
     for _ in 0..CONNECTIONS {
         let mut socket = http2(troika.gateway(), 0).await;
-        for place in 0..200_u32 {
+        for place in 0..streams {
             let stream = 2 * place + 1;
             let path = "/api/chat/query/stream";
             let mut request = frame(HEADERS, END_HEADERS, stream, &head(POST, path));
@@ -175,7 +178,7 @@ async fn streams_whose_answers_nobody_takes_hold_up_nobody() {
     troika_tests::until(
         "the questions arrive",
         Duration::from_secs(60),
-        async || provider.asked().len() >= CONNECTIONS * 200,
+        async || provider.asked().len() >= CONNECTIONS * streams as usize,
     )
     .await;
     for _ in 0..10 {

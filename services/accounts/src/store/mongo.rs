@@ -6,11 +6,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bson::{DateTime, Document, doc};
 use futures::TryStreamExt as _;
-use mongodb::{
-    Collection, IndexModel,
-    error::Error,
-    options::{Acknowledgment, CollectionOptions, IndexOptions, WriteConcern},
-};
+use mongodb::{Collection, IndexModel, error::Error, options::IndexOptions};
 use tokio::sync::OnceCell;
 use troika_chassis::{
     mongo::{Mongo, is_duplicate, words},
@@ -31,17 +27,11 @@ const CHANGES: &str = "accounts";
 
 /// Accounts, tries and the lease in a MongoDB database. Writes are acknowledged by a majority, from its journals. Clones share
 /// the connection.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct MongoStore {
     mongo: Mongo,
     /// Set once the indexes are there.
     indexed: std::sync::Arc<OnceCell<()>>,
-}
-
-impl std::fmt::Debug for MongoStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MongoStore").finish_non_exhaustive()
-    }
 }
 
 impl MongoStore {
@@ -54,12 +44,7 @@ impl MongoStore {
     }
 
     fn collection(&self, name: &str) -> Collection<Document> {
-        let durable = WriteConcern::builder()
-            .w(Acknowledgment::Majority)
-            .journal(true)
-            .build();
-        let options = CollectionOptions::builder().write_concern(durable).build();
-        self.mongo.db.collection_with_options(name, options)
+        self.mongo.durable(name)
     }
 
     async fn run<T>(

@@ -6,11 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bson::{Bson, DateTime, Document, doc};
 use futures::TryStreamExt as _;
-use mongodb::{
-    Collection, IndexModel,
-    error::Error,
-    options::{Acknowledgment, CollectionOptions, WriteConcern},
-};
+use mongodb::{Collection, IndexModel, error::Error};
 use tokio::sync::OnceCell;
 use troika_chassis::{
     mongo::{Mongo, is_duplicate, words},
@@ -26,20 +22,12 @@ use crate::{
 const LOG: &str = "auditlog";
 
 /// A log in a MongoDB database. Writes are acknowledged by a majority, from its journals. Clones share the connection.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct MongoStore {
     mongo: Mongo,
     log: Arc<str>,
     /// Set once the indexes are there.
     indexed: Arc<OnceCell<()>>,
-}
-
-impl std::fmt::Debug for MongoStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MongoStore")
-            .field("log", &self.log)
-            .finish_non_exhaustive()
-    }
 }
 
 impl MongoStore {
@@ -53,12 +41,7 @@ impl MongoStore {
     }
 
     fn collection(&self) -> Collection<Document> {
-        let durable = WriteConcern::builder()
-            .w(Acknowledgment::Majority)
-            .journal(true)
-            .build();
-        let options = CollectionOptions::builder().write_concern(durable).build();
-        self.mongo.db.collection_with_options(LOG, options)
+        self.mongo.durable(LOG)
     }
 
     /// Makes the indexes, once: before the first write.

@@ -12,7 +12,6 @@ mod quotas;
 use mongodb::{
     Collection, Cursor,
     error::{Error, ErrorKind, WriteFailure},
-    options::{Acknowledgment, CollectionOptions, WriteConcern},
 };
 use troika_chassis::{mongo::Mongo, outbound::CallError};
 
@@ -28,15 +27,9 @@ const DOCUMENTS_AT_ONCE: usize = 256;
 /// Every call of the server goes through the connection's breaker and time limit. Writes are
 /// acknowledged by a majority of the replica set, from its journals. Dropping a call abandons it; a
 /// write on its way may still land. Times are kept to the millisecond.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct MongoStore {
     mongo: Mongo,
-}
-
-impl std::fmt::Debug for MongoStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MongoStore").finish_non_exhaustive()
-    }
 }
 
 impl MongoStore {
@@ -46,12 +39,7 @@ impl MongoStore {
     }
 
     fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
-        let durable = WriteConcern::builder()
-            .w(Acknowledgment::Majority)
-            .journal(true)
-            .build();
-        let options = CollectionOptions::builder().write_concern(durable).build();
-        self.mongo.db.collection_with_options(name, options)
+        self.mongo.durable(name)
     }
 
     /// Carries out one call of the server.

@@ -24,17 +24,11 @@ const ROLLUPS: &str = "metricsrollups";
 const NOTES: &str = "metricsnotes";
 
 /// All in a MongoDB database. Clones share the connection.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct MongoStore {
     mongo: Mongo,
     /// Set once the indexes are there.
     indexed: Arc<OnceCell<()>>,
-}
-
-impl std::fmt::Debug for MongoStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MongoStore").finish_non_exhaustive()
-    }
 }
 
 impl MongoStore {

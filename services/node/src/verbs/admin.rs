@@ -8,8 +8,7 @@ use troika_proto::accounts::v1::{
 
 use self::{password::Source, view::View};
 use crate::{
-    cli::Role,
-    client::{Peer, SHORT, within},
+    client::{FlagsTarget, Peer, SHORT, within},
     config::Config,
     exit::{Exit, Failure},
     output,
@@ -95,15 +94,8 @@ pub(crate) struct Common {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// The flags role's gRPC address, such as 127.0.0.1:50053, where accounts are kept; the configured one when absent
-    #[arg(long, value_name = "ADDRESS")]
-    addr: Option<String>,
-}
-
-impl Common {
-    fn peer(&self, config: &Config) -> Result<Peer, Failure> {
-        Peer::at(Role::Flags, self.addr.as_deref(), config)
-    }
+    #[command(flatten)]
+    role: FlagsTarget,
 }
 
 /// Carries the verb out.
@@ -118,7 +110,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             password,
             common,
         } => {
-            let flags = common.peer(config)?;
+            let flags = common.role.peer(config)?;
             let asked = CreateAccountRequest {
                 password: password.read(&email)?,
                 email,
@@ -144,13 +136,13 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Verb::List { common } => list(&common.peer(config)?, common.json).await,
+        Verb::List { common } => list(&common.role.peer(config)?, common.json).await,
         Verb::Password {
             account,
             password,
             common,
         } => {
-            let flags = common.peer(config)?;
+            let flags = common.role.peer(config)?;
             let found = find(&flags, &account).await?;
             let change = UpdateAccountRequest {
                 password: Some(password.read(&found.email)?),
@@ -159,7 +151,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             update(&flags, change, common.json).await
         }
         Verb::Enable { account, common } => {
-            let flags = common.peer(config)?;
+            let flags = common.role.peer(config)?;
             let change = UpdateAccountRequest {
                 enabled: Some(true),
                 ..of(find(&flags, &account).await?)
@@ -167,7 +159,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             update(&flags, change, common.json).await
         }
         Verb::Disable { account, common } => {
-            let flags = common.peer(config)?;
+            let flags = common.role.peer(config)?;
             let change = UpdateAccountRequest {
                 enabled: Some(false),
                 ..of(find(&flags, &account).await?)
@@ -179,7 +171,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             yes,
             common,
         } => {
-            let flags = common.peer(config)?;
+            let flags = common.role.peer(config)?;
             let Account { id, email, .. } = find(&flags, &account).await?;
             if !yes {
                 confirm(&email)?;

@@ -16,8 +16,7 @@ use troika_proto::flags::v1::{
 
 use super::author::Signed;
 use crate::{
-    cli::Role,
-    client::{Peer, SHORT, within},
+    client::{FlagsTarget, Peer, SHORT, within},
     config::Config,
     exit::{Exit, Failure},
     output,
@@ -155,15 +154,8 @@ pub(crate) struct Common {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// The flags role's gRPC address, such as 127.0.0.1:50053; the configured one when absent
-    #[arg(long, value_name = "ADDRESS")]
-    addr: Option<String>,
-}
-
-impl Common {
-    fn peer(&self, config: &Config) -> Result<Peer, Failure> {
-        Peer::at(Role::Flags, self.addr.as_deref(), config)
-    }
+    #[command(flatten)]
+    role: FlagsTarget,
 }
 
 /// Carries the verb out.
@@ -172,25 +164,25 @@ impl Common {
 /// What the flags role refuses, and when it does not answer.
 pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
     match verb {
-        Verb::List { common } => list(&common.peer(config)?, common.json).await,
-        Verb::Show { key, common } => show(&common.peer(config)?, key).await,
+        Verb::List { common } => list(&common.role.peer(config)?, common.json).await,
+        Verb::Show { key, common } => show(&common.role.peer(config)?, key).await,
         Verb::On {
             key,
             signed,
             common,
-        } => switch(&common.peer(config)?, key, true, &signed).await,
+        } => switch(&common.role.peer(config)?, key, true, &signed).await,
         Verb::Off {
             key,
             signed,
             common,
-        } => switch(&common.peer(config)?, key, false, &signed).await,
+        } => switch(&common.role.peer(config)?, key, false, &signed).await,
         Verb::Percentage {
             key,
             percentage,
             signed,
             common,
         } => {
-            let peer = common.peer(config)?;
+            let peer = common.role.peer(config)?;
             let request = SetPercentageRequest {
                 key,
                 percentage,
@@ -208,7 +200,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             signed,
             common,
         } => {
-            let peer = common.peer(config)?;
+            let peer = common.role.peer(config)?;
             let flag = Some(WireFlag::from(&read(&file)?));
             let request = CreateFlagRequest {
                 flag,
@@ -226,7 +218,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             signed,
             common,
         } => {
-            let peer = common.peer(config)?;
+            let peer = common.role.peer(config)?;
             let flag = read(&file)?;
             let request = UpdateFlagRequest {
                 expected_revision: flag.revision,
@@ -246,7 +238,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             signed,
             common,
         } => {
-            let peer = common.peer(config)?;
+            let peer = common.role.peer(config)?;
             let request = DeleteFlagRequest {
                 expected_revision: get(&peer, &key).await?.revision,
                 author: Some(signed.author()?),
@@ -256,7 +248,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             deleted.map_err(|status| peer.failure(&status)).map(drop)
         }
         Verb::History { key, limit, common } => {
-            let peer = common.peer(config)?;
+            let peer = common.role.peer(config)?;
             let request = ListChangesRequest {
                 key: key.unwrap_or_default(),
                 before_revision: None,
@@ -275,7 +267,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             signed,
             common,
         } => {
-            let peer = common.peer(config)?;
+            let peer = common.role.peer(config)?;
             // One that was deleted has no revision to expect.
             let expected_revision = match get(&peer, &key).await {
                 Ok(flag) => flag.revision,
@@ -302,7 +294,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             attributes,
             common,
         } => {
-            let peer = common.peer(config)?;
+            let peer = common.role.peer(config)?;
             let context = Some(attributes_of(&attributes)?);
             let request = within(SHORT, ExplainRequest { key, context });
             let explained = peer.flags().explain(request).await;
@@ -313,7 +305,7 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
                 common.json,
             )
         }
-        Verb::Watch { common } => watch(&common.peer(config)?).await,
+        Verb::Watch { common } => watch(&common.role.peer(config)?).await,
     }
 }
 

@@ -8,8 +8,7 @@ use troika_proto::flags::v1::{
 
 use super::author::Signed;
 use crate::{
-    cli::Role,
-    client::{Peer, SHORT, within},
+    client::{FlagsTarget, Peer, SHORT, within},
     config::Config,
     exit::{Exit, Failure},
     output,
@@ -54,14 +53,14 @@ Examples:
         #[command(flatten)]
         signed: Signed,
         #[command(flatten)]
-        common: Common,
+        role: FlagsTarget,
     },
     /// List rollouts, newest first
     List {
         /// Of this flag; of all when absent
         flag: Option<String>,
         #[command(flatten)]
-        common: Common,
+        role: FlagsTarget,
     },
     /// Show how a rollout stands; on a terminal, live until it is over or Ctrl-C
     Status {
@@ -71,7 +70,7 @@ Examples:
         #[arg(long)]
         once: bool,
         #[command(flatten)]
-        common: Common,
+        role: FlagsTarget,
     },
     /// List the decisions about a rollout, newest first
     Decisions {
@@ -81,7 +80,7 @@ Examples:
         #[arg(long, default_value_t = 20)]
         limit: u32,
         #[command(flatten)]
-        common: Common,
+        role: FlagsTarget,
     },
     /// Hold the percentage; rolling back is still judged
     Pause {
@@ -90,7 +89,7 @@ Examples:
         #[command(flatten)]
         signed: Signed,
         #[command(flatten)]
-        common: Common,
+        role: FlagsTarget,
     },
     /// Go on
     Resume {
@@ -99,7 +98,7 @@ Examples:
         #[command(flatten)]
         signed: Signed,
         #[command(flatten)]
-        common: Common,
+        role: FlagsTarget,
     },
     /// Let the next step begin, where the plan waits for a person
     Approve {
@@ -108,7 +107,7 @@ Examples:
         #[command(flatten)]
         signed: Signed,
         #[command(flatten)]
-        common: Common,
+        role: FlagsTarget,
     },
     /// Go to a step of the plan; its bake begins anew
     Step {
@@ -119,7 +118,7 @@ Examples:
         #[command(flatten)]
         signed: Signed,
         #[command(flatten)]
-        common: Common,
+        role: FlagsTarget,
     },
     /// End a rollout and set its rollback percentage
     Abort {
@@ -128,22 +127,8 @@ Examples:
         #[command(flatten)]
         signed: Signed,
         #[command(flatten)]
-        common: Common,
+        role: FlagsTarget,
     },
-}
-
-/// What every verb about rollouts takes.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Common {
-    /// The flags role's gRPC address, such as 127.0.0.1:50053; the configured one when absent
-    #[arg(long, value_name = "ADDRESS")]
-    addr: Option<String>,
-}
-
-impl Common {
-    fn peer(&self, config: &Config) -> Result<Peer, Failure> {
-        Peer::at(Role::Flags, self.addr.as_deref(), config)
-    }
 }
 
 /// Carries the verb out.
@@ -162,9 +147,9 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             min_samples,
             again,
             signed,
-            common,
+            role,
         } => {
-            let peer = common.peer(config)?;
+            let peer = role.peer(config)?;
             let plan = Plan {
                 steps: steps.map(|steps| steps.0).unwrap_or_default(),
                 criteria: min_samples.map(plan::min_samples),
@@ -187,17 +172,17 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
                     .rollout,
             )
         }
-        Verb::List { flag, common } => {
-            let rollouts = list(&common.peer(config)?, flag.unwrap_or_default(), 50).await?;
+        Verb::List { flag, role } => {
+            let rollouts = list(&role.peer(config)?, flag.unwrap_or_default(), 50).await?;
             view::table(&rollouts)
         }
         Verb::Status {
             rollout,
             once,
-            common,
+            role,
         } => {
             status(
-                &common.peer(config)?,
+                &role.peer(config)?,
                 &rollout,
                 once || !output::stdout_is_terminal(),
             )
@@ -206,9 +191,9 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
         Verb::Decisions {
             rollout,
             limit,
-            common,
+            role,
         } => {
-            let peer = common.peer(config)?;
+            let peer = role.peer(config)?;
             let id = find(&peer, &rollout).await?.id;
             let request = ListDecisionsRequest {
                 id,
@@ -221,9 +206,9 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
         Verb::Pause {
             rollout,
             signed,
-            common,
+            role,
         } => {
-            let peer = common.peer(config)?;
+            let peer = role.peer(config)?;
             let (id, author) = (find(&peer, &rollout).await?.id, Some(signed.author()?));
             let request = within(SHORT, PauseRolloutRequest { id, author });
             let paused = peer.rollouts().pause_rollout(request).await;
@@ -237,9 +222,9 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
         Verb::Resume {
             rollout,
             signed,
-            common,
+            role,
         } => {
-            let peer = common.peer(config)?;
+            let peer = role.peer(config)?;
             let (id, author) = (find(&peer, &rollout).await?.id, Some(signed.author()?));
             let request = within(SHORT, ResumeRolloutRequest { id, author });
             let resumed = peer.rollouts().resume_rollout(request).await;
@@ -253,9 +238,9 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
         Verb::Approve {
             rollout,
             signed,
-            common,
+            role,
         } => {
-            let peer = common.peer(config)?;
+            let peer = role.peer(config)?;
             let (id, author) = (find(&peer, &rollout).await?.id, Some(signed.author()?));
             let request = within(SHORT, ApproveStepRequest { id, author });
             let approved = peer.rollouts().approve_step(request).await;
@@ -270,9 +255,9 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
             rollout,
             step,
             signed,
-            common,
+            role,
         } => {
-            let peer = common.peer(config)?;
+            let peer = role.peer(config)?;
             let step = step
                 .checked_sub(1)
                 .ok_or_else(|| Failure::new(Exit::Usage, "steps are counted from 1"))?;
@@ -288,9 +273,9 @@ pub(crate) async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
         Verb::Abort {
             rollout,
             signed,
-            common,
+            role,
         } => {
-            let peer = common.peer(config)?;
+            let peer = role.peer(config)?;
             let (id, author) = (find(&peer, &rollout).await?.id, Some(signed.author()?));
             let request = within(SHORT, AbortRolloutRequest { id, author });
             let aborted = peer.rollouts().abort_rollout(request).await;
