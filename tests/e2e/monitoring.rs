@@ -321,7 +321,9 @@ async fn every_figure_that_is_asked_for_is_one_that_the_binary_shows() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new("the authority");
     let ca = authority.write(folder.path());
-    let shown = authority.issue(&["localhost", "127.0.0.1"]).write(folder.path());
+    let shown = authority
+        .issue(&["localhost", "127.0.0.1"])
+        .write(folder.path());
     let troika = sandbox()
         .provider(&provider)
         .env("TROIKA_TLS__CERT", shown.cert.to_str().unwrap())

@@ -199,7 +199,7 @@ async fn every_change_is_told_with_who_made_it_and_no_password_is() {
                 (
                     "account.update",
                     Value::Null,
-                    json!({ "password": "changed" })
+                    Value::from_iter([("password", "changed")])
                 ),
                 (
                     "account.update",

@@ -136,7 +136,7 @@ impl View<'_> {
         if found.is_empty() {
             return Err(self.wrong(
                 key,
-                "there is no certificate in it: name the file with BEGIN CERTIFICATE".into(),
+                "there is no certificate in it: name a file of certificates in PEM".into(),
             ));
         }
         Ok(Some(found))
@@ -149,7 +149,7 @@ impl View<'_> {
         };
         // What the library says may hold a line of the file.
         let found = PrivateKeyDer::from_pem_slice(bytes).map_err(|_| {
-            let problem = "there is no private key in PEM in it, or it is encrypted: name one with BEGIN PRIVATE KEY";
+            let problem = "there is no private key in it, or it is encrypted: name one in PEM without a passphrase";
             self.wrong(key, problem.into())
         })?;
         Ok(Some(found))
