@@ -200,7 +200,7 @@ fn filled(text: String) -> Option<String> {
 #[utoipa::path(
     get, path = "/api/audit", tag = "audit", security(("admin" = [])),
     params(
-        ("source" = String, Query, description = "Whose log: chat, metrics, accounts or flags"),
+        ("source" = String, Query, description = "Whose log: chat, metrics, flags, or accounts, which is for super admins"),
         ("before" = Option<u64>, Query, description = "Entries before this number"),
         ("limit" = Option<u32>, Query, description = "1 to 500; 50 when absent"),
         ("target" = Option<String>, Query, description = "Of this bot, flag, …"),
@@ -247,7 +247,7 @@ pub(crate) async fn list(
 /// Reads a whole log and tells whether it was changed behind its back.
 #[utoipa::path(
     get, path = "/api/audit/verify", tag = "audit", security(("admin" = [])),
-    params(("source" = String, Query, description = "Whose log: chat, metrics or accounts")),
+    params(("source" = String, Query, description = "Whose log: chat, metrics, or accounts, which is for super admins")),
     responses(
         (status = 200, description = "Whether it is whole", body = AuditVerified),
         (status = "4XX", description = "The request cannot be taken", content_type = "application/problem+json", body = ProblemDocument),
@@ -287,7 +287,7 @@ pub(crate) async fn verify(
 fn refused(source: Source, error: Error) -> Problem {
     let message = match (error.code(), source) {
         (Code::Unimplemented, Source::Accounts) => {
-            "Nobody looks after accounts here, so there is no log of them."
+            "The role that answers keeps no audit log of accounts: it is of another version."
         }
         (Code::Unimplemented, _) => {
             "The role that answers keeps no audit log: it is of another version."

@@ -8,7 +8,7 @@ use tonic::{Code as GrpcCode, Request, Response, Status};
 use troika_chassis::{
     channel::reach,
     context::RequestContext,
-    error::{Code, Error},
+    error::{Code, Error, tls_alert, transport_cause},
 };
 
 /// How much later than a role's own deadline a call is given up: the role's word for it is the better one.
@@ -126,8 +126,16 @@ pub(crate) fn refused(role: &'static str, status: &Status) -> Error {
             code = ?status.code(),
             message = status.message(),
             reason = error.reason(),
+            cause = transport_cause(status),
             "a role refused or could not be reached"
         );
+        if let Some(alert) = tls_alert(status) {
+            tracing::error!(
+                role,
+                alert,
+                "a role refuses the connection by TLS: look at tls.cert here and at tls.client_ca there"
+            );
+        }
     }
     error
 }

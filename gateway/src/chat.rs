@@ -233,7 +233,7 @@ pub(crate) async fn query(
     Ok(response)
 }
 
-/// Ends a running turn, or all running turns of a conversation. Stopping what is over, or unknown,
+/// Ends a running turn, or all running turns of a conversation that are the caller's to stop. Stopping what is over, or unknown,
 /// stops nothing and is no error.
 #[utoipa::path(
     post, path = "/api/chat/stop", tag = "chat", request_body = Stop,

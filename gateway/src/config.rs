@@ -17,6 +17,7 @@ use troika_chassis::{
 };
 use url::Url;
 
+pub(crate) use self::tls::PURPOSE as TLS;
 pub use self::{
     edge::{Cors, Forwarding, Proxies},
     limits::LimitsConfig,

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use troika_chassis::{
     lifecycle::Drain,
     meters::Meters,
-    tls::{HTTP_1, HTTP_2, Purpose, ServerTls, Tls, TlsConfig, TlsError},
+    tls::{HTTP_1, HTTP_2, ServerTls, Tls, TlsError},
 };
 
 use self::{
@@ -28,16 +28,13 @@ use self::{
     connection::{Streams, Timeouts},
     redirect::Redirect,
 };
-use crate::{Service, config::Config};
+use crate::{
+    Service,
+    config::{Config, TLS},
+};
 
 /// How long to wait when the system refuses to give another connection, as when it is out of files.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
-
-/// What the certificate of this port is for.
-const PURPOSE: Purpose = Purpose {
-    label: "gateway",
-    section: "gateway.tls",
-};
 
 /// Whether a request came over TLS to this process. Each has it among its extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,13 +86,9 @@ struct Counted {
 impl Doors {
     /// Reads the certificate, and listens on the port for plain requests. Must be called within a Tokio runtime.
     pub(crate) async fn open(config: &Config, meters: &Meters) -> Result<Self, DoorError> {
-        let files = TlsConfig {
-            cert: config.tls.cert.clone(),
-            key: config.tls.key.clone(),
-            ..TlsConfig::default()
-        };
+        let files = config.tls.files();
         let tls = if files.serves() {
-            Tls::load(PURPOSE, &files, &[HTTP_2, HTTP_1], meters)?.server()
+            Tls::load(TLS, &files, &[HTTP_2, HTTP_1], meters)?.server()
         } else {
             None
         };

@@ -40,7 +40,7 @@ const sick = () =>
     silences: [{ id: "a", alert: LONG, until: before(-3_600_000), author: LONG, reason: LONG }, { id: "b", alert: "", until: before(-3_600_000), author: "ada", reason: "x" }],
     events: [failure(0, { code: LONG, message: LONG }), success(0, { turnId: LONG, duration: 123_456_789 }), ...Array.from({ length: 60 }, (_, at) => success(at * 1_000))],
     groups: { endpoint: [{ value: LONG, figures: MANY }, { value: "none", figures: NO_FIGURES }] },
-    audit: { accounts: [entry(3, { name: LONG, role: LONG, action: LONG, target: LONG, before: LONG, after: JSON.stringify({ [LONG]: LONG }), requestId: LONG }), entry(2), entry(1, { name: "", subject: LONG, before: "", after: "", requestId: "" })] },
+    audit: { chat: [entry(3, { name: LONG, role: LONG, action: LONG, target: LONG, before: LONG, after: JSON.stringify({ [LONG]: LONG }), requestId: LONG }), entry(2), entry(1, { name: "", subject: LONG, before: "", after: "", requestId: "" })] },
     rollouts: [rollout({ flag: LONG, candidate: LONG, stalled: true }), rollout({ id: "b", state: "awaiting_approval" })],
   });
 const empty = () => new ScriptedMetrics({ total: NO_FIGURES, events: [], groups: {}, sources: [], rollouts: [], health: health({ changes: undefined }), histories: { "1h": { ...history("1h"), points: [] } } });

@@ -1,14 +1,21 @@
 //! Who changed what: in the logs of the roles, at the gateway and on the command line, across restarts, and after somebody
 //! wrote to the file.
 
-use std::{process::Output, time::Duration};
+use std::{
+    process::{Output, Stdio},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
-use troika_tests::sandbox::{Sandbox, Troika};
+use troika_tests::{
+    sandbox::{Sandbox, Troika},
+    servers,
+};
 
 use crate::sandbox;
 
 const BOT: &str = "65a1b2c3d4e5f60718293a4b";
+const PASSWORD: &str = "meadow piston quartz violin";
 
 fn out(output: &Output) -> String {
     assert!(
@@ -149,4 +156,96 @@ async fn what_is_changed_is_told_with_who_made_it_and_stays_across_a_restart_unt
     let listed = get(&troika, &token, "/api/audit?source=chat&limit=1").await;
     assert_eq!(told(&listed), [("bot.delete", BOT)]);
     assert_eq!(listed["entries"][0]["number"], 4);
+}
+
+/// `troika admin …` with a password on its standard input.
+fn admin(sandbox: &Sandbox, troika: &Troika, arguments: &[&str]) -> Value {
+    use std::io::Write as _;
+
+    let mut child = sandbox
+        .command(&["admin"])
+        .args(arguments)
+        .args(["--json", "--addr", troika.flags()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Who asks for none does not read it.
+    let _ = child.stdin.take().unwrap().write_all(PASSWORD.as_bytes());
+    serde_json::from_str(&out(&child.wait_with_output().unwrap())).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_accounts_are_told_to_super_admins_without_a_password_in_either_store() {
+    let mongodb = servers::mongodb();
+    let uri = format!("mongodb://127.0.0.1:{}/shop", mongodb.port);
+    for sandbox in [sandbox(), sandbox().env("MONGODB_URI", uri)] {
+        let troika = sandbox.start();
+        let create = |email| {
+            admin(
+                &sandbox,
+                &troika,
+                &["create", "--email", email, "--password-stdin"],
+            )
+        };
+        let ada = create("ada@shop.example");
+        let bob = create("bob@shop.example");
+        let bob = bob["id"].as_str().unwrap();
+        admin(&sandbox, &troika, &["disable", bob]);
+        admin(&sandbox, &troika, &["delete", bob, "--yes"]);
+
+        let token = out(&sandbox.run(&["token", "--role", "super-admin"]));
+        let listed = get(&troika, &token, "/api/audit?source=accounts").await;
+        let ada = ada["id"].as_str().unwrap();
+        assert_eq!(
+            told(&listed),
+            [
+                ("account.delete", bob),
+                ("account.update", bob),
+                ("account.create", bob),
+                ("account.create", ada),
+            ]
+        );
+        let entries = &listed["entries"];
+        assert_eq!(entries[0]["before"]["email"], "bob@shop.example");
+        assert_eq!(entries[1]["before"], json!({ "enabled": true }));
+        assert_eq!(entries[1]["after"], json!({ "enabled": false }));
+        assert_eq!(
+            entries[3]["after"],
+            json!({ "email": "ada@shop.example", "role": "super_admin", "enabled": true })
+        );
+        // The command line signs for itself.
+        assert_eq!(entries[3]["role"], "super_admin");
+        let verified = get(&troika, &token, "/api/audit/verify?source=accounts").await;
+        assert_eq!(verified["entries"], 4);
+        assert_eq!(verified["intact"], true);
+
+        // It names all who run the system, as the list of accounts does: admins are told whose it is to read.
+        let lower = out(&sandbox.run(&["token", "--role", "admin"]));
+        let request = troika_tests::http()
+            .get(format!("{}/api/audit?source=accounts", troika.gateway()))
+            .bearer_auth(lower);
+        let refused = request.send().await.unwrap();
+        assert_eq!(refused.status(), 403);
+        let problem: Value = refused.json().await.unwrap();
+        assert_eq!(problem["code"], "super_admin_required");
+
+        let accounts = |more: &[&str]| {
+            let arguments = [&["audit", "--source", "accounts"], more].concat();
+            out(&verb(&sandbox, troika.flags(), &arguments))
+        };
+        let table = accounts(&["--target", bob, "--limit", "1"]);
+        assert!(table.contains("account.delete"), "{table}");
+        assert_eq!(
+            accounts(&["--verify"]),
+            "4 entries follow from the first to the last."
+        );
+        let everything = format!("{listed}{}{}", accounts(&["--json"]), troika.log());
+        for secret in [PASSWORD, "$argon2"] {
+            assert!(!everything.contains(secret), "{secret}");
+        }
+        assert!(!troika.log().contains("@shop.example"), "{}", troika.log());
+        leave(troika);
+    }
 }

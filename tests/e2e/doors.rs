@@ -1,6 +1,8 @@
 //! Every door of the system with everything that can be shown at it: each route of the gateway and each method of each role
 //! has a row here that says who may pass, and what everybody else is told. A route or a method without a row fails.
 
+mod stopping;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::{HeaderMap, HeaderValue, uri::PathAndQuery};
@@ -35,6 +37,8 @@ enum Who {
     Admin,
     /// Those who may change accounts.
     SuperAdmin,
+    /// The same, at a door that all admins pass.
+    SuperAdminOfAdmins,
     /// Processes, and admins.
     Service,
     /// Whoever signed in on a page: no token is a sign-in.
@@ -98,6 +102,36 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("get", "/api/audit/verify", Admin),
     ("get", "/health", All),
     ("get", "/ready", All),
+];
+
+/// What a route's parameters say of who may pass: whose audit log it is. That of accounts tells addresses.
+const PARTICULAR: &[(&str, &str, Who)] = &[
+    ("get", "/api/audit?source=chat", Admin),
+    ("get", "/api/audit?source=metrics", Admin),
+    ("get", "/api/audit?source=flags", Admin),
+    ("get", "/api/audit?source=accounts", SuperAdminOfAdmins),
+    ("get", "/api/audit/verify?source=chat", Admin),
+    (
+        "get",
+        "/api/audit/verify?source=accounts",
+        SuperAdminOfAdmins,
+    ),
+];
+
+/// Methods that several roles have, and those of them that are not where [`METHODS`] are called.
+const ELSEWHERE: &[(&str, &str, Who)] = &[
+    ("troika.chat", "troika.audit.v1.Audit/ListEntries", Admin),
+    ("troika.chat", "troika.audit.v1.Audit/Verify", Admin),
+    (
+        "troika.accounts",
+        "troika.audit.v1.Audit/ListEntries",
+        SuperAdmin,
+    ),
+    (
+        "troika.accounts",
+        "troika.audit.v1.Audit/Verify",
+        SuperAdmin,
+    ),
 ];
 
 /// Each method of each role.
@@ -315,7 +349,10 @@ fn expected(who: Who, shown: &Shown) -> Option<&'static str> {
         Token => None,
         Staff => (!admin && shown.role != Role::User).then_some("admin_required"),
         Admin => (!admin).then_some("admin_required"),
-        SuperAdmin => (shown.role != Role::SuperAdmin).then_some("super_admin_required"),
+        SuperAdminOfAdmins if !admin => Some("admin_required"),
+        SuperAdmin | SuperAdminOfAdmins => {
+            (shown.role != Role::SuperAdmin).then_some("super_admin_required")
+        }
         Service => (!admin).then_some("service_required"),
     }
 }
@@ -388,7 +425,7 @@ async fn every_route_lets_in_whom_it_should_and_tells_the_others_why_not() {
     assert_eq!(described, rows, "each route has a row");
     let everything = everything(&pair);
     let mut wrong = Vec::new();
-    for (method, path, who) in ROUTES {
+    for (method, path, who) in ROUTES.iter().chain(PARTICULAR) {
         for shown in &everything {
             // It would take the token back that the next rows show.
             if *path == "/api/auth/logout" && shown.bad.is_none() {
@@ -537,6 +574,19 @@ fn of<'a>(channels: &'a BTreeMap<&'static str, Channel>, method: &str) -> &'a Ch
     found.unwrap().1
 }
 
+/// Each method wherever it is, and who may call it there.
+fn everywhere<'a>(
+    channels: &'a BTreeMap<&'static str, Channel>,
+) -> impl Iterator<Item = (&'a Channel, &'static str, Who)> {
+    let own = METHODS
+        .iter()
+        .map(|(method, who)| (of(channels, method), *method, *who));
+    let further = ELSEWHERE
+        .iter()
+        .map(|(package, method, who)| (&channels[package], *method, *who));
+    own.chain(further)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_method_holds_whoever_calls_it_directly_to_the_same_rules() {
     let rows: BTreeSet<String> = METHODS
@@ -549,9 +599,9 @@ async fn every_method_holds_whoever_calls_it_directly_to_the_same_rules() {
     let channels = channels(&troika).await;
     let mut wrong = Vec::new();
     for shown in everything(&pair) {
-        for (method, who) in METHODS {
+        for (channel, method, who) in everywhere(&channels) {
             let headers = bearer(shown.token.as_deref());
-            let outcome = call(of(&channels, method), method, headers).await;
+            let outcome = call(channel, method, headers).await;
             let refused = outcome.as_ref().err().filter(|status| {
                 matches!(
                     status.code(),
@@ -559,7 +609,7 @@ async fn every_method_holds_whoever_calls_it_directly_to_the_same_rules() {
                 )
             });
             let told = refused.map(reason);
-            if told.as_deref() != expected(*who, &shown) {
+            if told.as_deref() != expected(who, &shown) {
                 wrong.push(format!("{method}, {}: {outcome:?}", shown.what));
             }
         }
@@ -595,8 +645,7 @@ async fn who_shows_nothing_is_refused_everywhere_where_the_configuration_says_so
     };
     let mut forged = HeaderMap::new();
     forged.insert(troika_identity::CALLER, told(&admin).unwrap());
-    for (method, who) in METHODS {
-        let channel = of(&channels, method);
+    for (channel, method, who) in everywhere(&channels) {
         for (headers, expected) in [
             (HeaderMap::new(), Some("auth_required")),
             (forged.clone(), Some("auth_required")),
@@ -614,7 +663,7 @@ async fn who_shows_nothing_is_refused_everywhere_where_the_configuration_says_so
             ),
             (
                 process(SECRET, Some(&admin)),
-                (*who == SuperAdmin).then_some("super_admin_required"),
+                (who == SuperAdmin).then_some("super_admin_required"),
             ),
         ] {
             let outcome = call(channel, method, headers).await;

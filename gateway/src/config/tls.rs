@@ -6,7 +6,13 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use troika_chassis::{
     config::{Problems, Validate},
-    tls::check_pair,
+    tls::{self, Purpose, TlsConfig, TlsError, check_pair},
+};
+
+/// What the files are for.
+pub(crate) const PURPOSE: Purpose = Purpose {
+    label: "gateway",
+    section: "gateway.tls",
 };
 
 /// Half a year: long enough for browsers to remember from one visit to the next.
@@ -45,6 +51,20 @@ impl Tls {
     /// Whether the gateway speaks TLS.
     pub fn serves(&self) -> bool {
         self.cert.is_some() && self.key.is_some()
+    }
+
+    /// The files.
+    pub(crate) fn files(&self) -> TlsConfig {
+        TlsConfig {
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            ..TlsConfig::default()
+        }
+    }
+
+    /// Everything that is wrong with the files.
+    pub fn check_files(&self) -> Vec<TlsError> {
+        tls::check(PURPOSE, &self.files())
     }
 
     /// What browsers are told.

@@ -28,7 +28,7 @@ const address = new Address({
   window: ["5m", "1m", "60m", "lifetime"],
   range: ["1h", "24h", "7d", "30d"],
   by: ["endpoint", "bot", "language", "outcome", "model", "variant"],
-  source: ["accounts", "flags", "chat", "metrics"],
+  source: ["chat", "flags", "metrics", "accounts"],
 });
 
 /** What is shown live; null before someone signs in. */
@@ -47,7 +47,7 @@ const choices = {
   ),
   source: new Choice(
     place("source"),
-    ["Accounts", "Flags", "Chat", "Metrics"].map((label) => [label.toLowerCase(), label]),
+    ["Chat", "Flags", "Metrics", "Accounts"].map((label) => [label.toLowerCase(), label]),
     (value) => choose("source", value),
   ),
 };

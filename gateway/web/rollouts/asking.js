@@ -5,8 +5,8 @@ import { noteServerTime } from "./clock.js";
 
 /** After this a request counts as unanswered. */
 const PATIENCE_MS = 15_000;
-/** The server takes the request for one of another site: no signing in helps. */
-const CROSS_SITE = "cross_site";
+/** The server takes the request for one of another site, or for one of somebody who may do everything else here: no signing in helps. */
+const NOT_FOR_THIS_ONE = ["cross_site", "super_admin_required"];
 /** The longest wait that is believed, in seconds. */
 const LONGEST_WAIT = 86_400;
 
@@ -27,7 +27,7 @@ export class Refusal extends Error {
 
   /** Whether another person, or the same one signed in again, might get an answer. */
   get needsSignIn() {
-    return this.status === 401 || (this.status === 403 && this.code !== CROSS_SITE);
+    return this.status === 401 || (this.status === 403 && !NOT_FOR_THIS_ONE.includes(this.code));
   }
 
   /** All that was said, one line each. */

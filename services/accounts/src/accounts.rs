@@ -1,20 +1,23 @@
 //! What can be done with accounts, and by whom. It must not know wires or engines.
 
+mod signing_in;
+
 use std::{
-    net::IpAddr,
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
+use serde_json::Value;
+use troika_audit::{AuditLog, By, Intent};
 use troika_chassis::error::{Code, Error, Violation};
 use troika_identity::{Access, Caller};
 use uuid::Uuid;
 
 use crate::{
-    account::{Account, Email, Role, lowered},
+    account::{Account, Email, Role},
+    audited,
     config::TryLimits,
-    hashing::{Fits, Hasher},
-    note::{Done, note},
+    hashing::Hasher,
     password::Password,
     sign_in::{Counter, now},
     store::{Inserted, MOST_ACCOUNTS, Store, StoreError},
@@ -27,6 +30,7 @@ pub(crate) struct Accounts {
     hasher: Hasher,
     counter: Counter,
     turns: Turns,
+    audit: AuditLog,
 }
 
 /// A new account as it is asked for.
@@ -45,96 +49,19 @@ pub(crate) struct Change {
 }
 
 impl Accounts {
-    pub(crate) fn new(store: Arc<dyn Store>, hasher: Hasher, limits: TryLimits) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        hasher: Hasher,
+        limits: TryLimits,
+        audit: AuditLog,
+    ) -> Self {
         Self {
             counter: Counter::new(Arc::clone(&store), limits),
             turns: Turns::new(Arc::clone(&store)),
             store,
             hasher,
+            audit,
         }
-    }
-
-    /// Checks a password. Whatever is wrong, the work and the answer are the same.
-    ///
-    /// # Errors
-    /// `wrong_credentials`, `too_many_tries`; when the store is away or too many sign in.
-    pub(crate) async fn sign_in(
-        &self,
-        caller: &Caller,
-        email: &str,
-        password: &str,
-        address: IpAddr,
-    ) -> Result<Account, Error> {
-        Access::Service.admit(caller, false)?;
-        let begun = self.counter.begin(&lowered(email), address).await;
-        let begun = begun.inspect_err(|error| {
-            if error.code() == Code::ResourceExhausted {
-                tracing::warn!("a sign-in has to wait after too many wrong tries");
-            }
-        })?;
-        match self.verified(email, password).await {
-            Ok(Some(account)) => {
-                self.counter.right(begun).await;
-                Ok(account)
-            }
-            Ok(None) => Err(Error::new(
-                Code::Unauthenticated,
-                "wrong_credentials",
-                "The address or the password is wrong.",
-            )),
-            Err(error) => {
-                self.counter.came_to_nothing(begun).await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn verified(&self, email: &str, password: &str) -> Result<Option<Account>, Error> {
-        let found = match Email::parse(email) {
-            Ok(email) => self.store.by_email(&email).await.map_err(unavailable)?,
-            Err(_) => None,
-        };
-        let stored = found.as_ref().map(|account| account.password_hash.clone());
-        let enabled = found.as_ref().is_some_and(|account| account.enabled);
-        let typed = Password::typed(password);
-        let fits = self.hasher.check(stored, typed, enabled).await?;
-        let id = found.as_ref().map(|account| account.id);
-        let (Some(mut account), Fits::Yes(rehashed), true) = (found, fits, enabled) else {
-            let account = id.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
-            tracing::info!(account, "a sign-in failed");
-            return Ok(None);
-        };
-        let at = UNIX_EPOCH + Duration::from_millis(now());
-        let (id, revision) = (account.id, account.revision);
-        let unchanged = self
-            .store
-            .signed_in(id, revision, at, rehashed.as_deref())
-            .await
-            .map_err(unavailable)?;
-        if let Some(hash) = rehashed {
-            account.password_hash = hash;
-        }
-        account.last_sign_in = Some(at);
-        // Changed while the password was looked at: it may be another one now.
-        Ok(unchanged.then_some(account))
-    }
-
-    /// Whether an account is as good as it was when it signed in.
-    ///
-    /// # Errors
-    /// When the store is away.
-    pub(crate) async fn is_good(
-        &self,
-        caller: &Caller,
-        id: &str,
-        revision: u64,
-    ) -> Result<bool, Error> {
-        Access::Service.admit(caller, false)?;
-        let Ok(id) = Uuid::parse_str(id) else {
-            return Ok(false);
-        };
-        let found = self.store.by_id(id).await.map_err(unavailable)?;
-        Ok(found.is_some_and(|account| account.enabled && account.revision == revision))
     }
 
     /// All accounts, in the order of their addresses.
@@ -150,9 +77,9 @@ impl Accounts {
     ///
     /// # Errors
     /// When the caller may not; everything that is wrong with address and password at once; `account_exists`.
-    pub(crate) async fn create(&self, caller: &Caller, new: New) -> Result<Account, Error> {
+    pub(crate) async fn create(&self, by: &By, new: New) -> Result<Account, Error> {
         // Before any work, and again when nobody else can change anything.
-        may_create(caller, &self.store.list().await.map_err(unavailable)?)?;
+        may_create(by.caller(), &self.store.list().await.map_err(unavailable)?)?;
         let email = Email::parse(&new.email);
         let password = Password::chosen(&new.password, email.as_ref().ok());
         let (email, password) = match (email, password) {
@@ -173,22 +100,20 @@ impl Accounts {
         };
         let password_hash = self.hasher.hash(password).await?;
         let turn = self.turns.take().await?;
-        let created = self.added(caller, email, password_hash, new.role).await;
+        let created = self.added(by, email, password_hash, new.role).await;
         turn.over(&created).await;
-        let account = created?;
-        note(caller, Done::Created, None, Some(&account));
-        Ok(account)
+        created
     }
 
     async fn added(
         &self,
-        caller: &Caller,
+        by: &By,
         email: Email,
         password_hash: String,
         role: Role,
     ) -> Result<Account, Error> {
         let there = self.store.list().await.map_err(unavailable)?;
-        may_create(caller, &there)?;
+        may_create(by.caller(), &there)?;
         if there.len() >= MOST_ACCOUNTS {
             return Err(Error::new(
                 Code::ResourceExhausted,
@@ -212,27 +137,43 @@ impl Accounts {
             created_at: UNIX_EPOCH + Duration::from_millis(now()),
             last_sign_in: None,
         };
+        let intent = self.intent(by, audited::CREATE, account.id, None)?;
         match self.store.insert(&account).await.map_err(unavailable)? {
-            Inserted::Done => Ok(account),
-            Inserted::Taken => Err(Error::new(
-                Code::AlreadyExists,
-                "account_exists",
-                "There is an account with this address already.",
-            )),
+            Inserted::Done => {
+                intent.done(Some(&audited::whole(&account))).await;
+                Ok(account)
+            }
+            Inserted::Taken => {
+                intent.not_done();
+                Err(Error::new(
+                    Code::AlreadyExists,
+                    "account_exists",
+                    "There is an account with this address already.",
+                ))
+            }
         }
+    }
+
+    /// Room in the audit log for a change. It is told there before the next one may be made, so that entries have the order
+    /// of their changes over all replicas. Where the store fails nobody knows whether it was made: dropping the intent says
+    /// so.
+    fn intent(
+        &self,
+        by: &By,
+        action: &'static str,
+        account: Uuid,
+        before: Option<&Value>,
+    ) -> Result<Intent, Error> {
+        let target = account.to_string();
+        Ok(self.audit.intend(by.change(action, &target), before)?)
     }
 
     /// Changes an account.
     ///
     /// # Errors
     /// When the caller may not; `account_not_found`, `last_super_admin`; what is wrong with the password.
-    pub(crate) async fn update(
-        &self,
-        caller: &Caller,
-        id: &str,
-        change: Change,
-    ) -> Result<Account, Error> {
-        Access::SuperAdmin.admit(caller, false)?;
+    pub(crate) async fn update(&self, by: &By, id: &str, change: Change) -> Result<Account, Error> {
+        Access::SuperAdmin.admit(by.caller(), false)?;
         let Change {
             password,
             role,
@@ -256,22 +197,19 @@ impl Accounts {
             None => None,
         };
         let turn = self.turns.take().await?;
-        let changed = self.changed(id, password_hash, role, enabled).await;
+        let changed = self.changed(by, id, password_hash, role, enabled).await;
         turn.over(&changed).await;
-        let (before, after) = changed?;
-        if before.revision != after.revision {
-            note(caller, Done::Updated, Some(&before), Some(&after));
-        }
-        Ok(after)
+        changed
     }
 
     async fn changed(
         &self,
+        by: &By,
         id: &str,
         password_hash: Option<String>,
         role: Option<Role>,
         enabled: Option<bool>,
-    ) -> Result<(Account, Account), Error> {
+    ) -> Result<Account, Error> {
         // As it is now: it was read before others were kept from changing it.
         let before = self.found(id).await?;
         let mut after = before.clone();
@@ -281,16 +219,20 @@ impl Accounts {
             after.password_hash = hash;
         }
         if after == before {
-            return Ok((before, after));
+            return Ok(after);
         }
         if before.is_in_charge() && !after.is_in_charge() {
             self.somebody_is_left(&before).await?;
         }
         after.revision += 1;
+        let (was, is) = audited::changed(&before, &after);
+        let intent = self.intent(by, audited::UPDATE, after.id, was.as_ref())?;
         let changed = self.store.change(&after, before.revision).await;
         if changed.map_err(unavailable)? {
-            Ok((before, after))
+            intent.done(Some(&is)).await;
+            Ok(after)
         } else {
+            intent.not_done();
             Err(changed_meanwhile())
         }
     }
@@ -299,24 +241,27 @@ impl Accounts {
     ///
     /// # Errors
     /// When the caller may not; `account_not_found`, `last_super_admin`.
-    pub(crate) async fn delete(&self, caller: &Caller, id: &str) -> Result<(), Error> {
-        Access::SuperAdmin.admit(caller, false)?;
+    pub(crate) async fn delete(&self, by: &By, id: &str) -> Result<(), Error> {
+        Access::SuperAdmin.admit(by.caller(), false)?;
         let turn = self.turns.take().await?;
-        let deleted = self.removed(id).await;
+        let deleted = self.removed(by, id).await;
         turn.over(&deleted).await;
-        note(caller, Done::Deleted, Some(&deleted?), None);
-        Ok(())
+        deleted
     }
 
-    async fn removed(&self, id: &str) -> Result<Account, Error> {
+    async fn removed(&self, by: &By, id: &str) -> Result<(), Error> {
         let account = self.found(id).await?;
         if account.is_in_charge() {
             self.somebody_is_left(&account).await?;
         }
+        let was = audited::whole(&account);
+        let intent = self.intent(by, audited::DELETE, account.id, Some(&was))?;
         let deleted = self.store.delete(account.id, account.revision).await;
         if deleted.map_err(unavailable)? {
-            Ok(account)
+            intent.done(None).await;
+            Ok(())
         } else {
+            intent.not_done();
             Err(changed_meanwhile())
         }
     }

@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use tonic::{Request, Response, Status};
+use troika_audit::By;
 use troika_chassis::error::Violation;
-use troika_identity::Caller;
 use troika_proto::accounts::v1::{self as wire, accounts_server};
 
 use crate::{
@@ -23,11 +23,11 @@ impl accounts_server::Accounts for AccountsService {
         &self,
         request: Request<wire::SignInRequest>,
     ) -> Result<Response<wire::SignInResponse>, Status> {
-        let (caller, sent) = opened(request);
+        let (by, sent) = opened(request);
         let address = address(&sent.client_address)?;
         let account = self
             .accounts
-            .sign_in(&caller, &sent.email, &sent.password, address)
+            .sign_in(&by, &sent.email, &sent.password, address)
             .await?;
         Ok(Response::new(wire::SignInResponse {
             account: Some(account.into()),
@@ -38,10 +38,10 @@ impl accounts_server::Accounts for AccountsService {
         &self,
         request: Request<wire::CheckAccountRequest>,
     ) -> Result<Response<wire::CheckAccountResponse>, Status> {
-        let (caller, sent) = opened(request);
+        let (by, sent) = opened(request);
         let good = self
             .accounts
-            .is_good(&caller, &sent.id, sent.revision)
+            .is_good(by.caller(), &sent.id, sent.revision)
             .await?;
         Ok(Response::new(wire::CheckAccountResponse { good }))
     }
@@ -50,13 +50,13 @@ impl accounts_server::Accounts for AccountsService {
         &self,
         request: Request<wire::CreateAccountRequest>,
     ) -> Result<Response<wire::CreateAccountResponse>, Status> {
-        let (caller, sent) = opened(request);
+        let (by, sent) = opened(request);
         let new = New {
             role: role(sent.role)?.unwrap_or_default(),
             email: sent.email,
             password: sent.password,
         };
-        let account = self.accounts.create(&caller, new).await?;
+        let account = self.accounts.create(&by, new).await?;
         Ok(Response::new(wire::CreateAccountResponse {
             account: Some(account.into()),
         }))
@@ -66,13 +66,13 @@ impl accounts_server::Accounts for AccountsService {
         &self,
         request: Request<wire::UpdateAccountRequest>,
     ) -> Result<Response<wire::UpdateAccountResponse>, Status> {
-        let (caller, sent) = opened(request);
+        let (by, sent) = opened(request);
         let change = Change {
             role: sent.role.map(role).transpose()?.flatten(),
             password: sent.password,
             enabled: sent.enabled,
         };
-        let account = self.accounts.update(&caller, &sent.id, change).await?;
+        let account = self.accounts.update(&by, &sent.id, change).await?;
         Ok(Response::new(wire::UpdateAccountResponse {
             account: Some(account.into()),
         }))
@@ -82,8 +82,8 @@ impl accounts_server::Accounts for AccountsService {
         &self,
         request: Request<wire::ListAccountsRequest>,
     ) -> Result<Response<wire::ListAccountsResponse>, Status> {
-        let (caller, _) = opened(request);
-        let accounts = self.accounts.list(&caller).await?;
+        let (by, _) = opened(request);
+        let accounts = self.accounts.list(by.caller()).await?;
         Ok(Response::new(wire::ListAccountsResponse {
             accounts: accounts.into_iter().map(Into::into).collect(),
         }))
@@ -93,16 +93,16 @@ impl accounts_server::Accounts for AccountsService {
         &self,
         request: Request<wire::DeleteAccountRequest>,
     ) -> Result<Response<wire::DeleteAccountResponse>, Status> {
-        let (caller, sent) = opened(request);
-        self.accounts.delete(&caller, &sent.id).await?;
+        let (by, sent) = opened(request);
+        self.accounts.delete(&by, &sent.id).await?;
         Ok(Response::new(wire::DeleteAccountResponse {}))
     }
 }
 
 /// Who asks, and what.
-fn opened<T>(request: Request<T>) -> (Caller, T) {
-    let caller = Caller::from_extensions(request.extensions());
-    (caller, request.into_inner())
+fn opened<T>(request: Request<T>) -> (By, T) {
+    let by = By::of(request.extensions());
+    (by, request.into_inner())
 }
 
 /// Where a client is. Without it nobody could be told apart, and one who guesses would lock out all.

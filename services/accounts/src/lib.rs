@@ -5,18 +5,25 @@
 use std::sync::Arc;
 
 use tonic::service::Routes;
+use troika_audit::{
+    AuditLog, Readers,
+    store::{Store as AuditStore, mongo::MongoStore as AuditCollection},
+};
 use troika_chassis::{deps::Deps, server::GrpcService};
-use troika_proto::accounts::v1::{
-    FILE_DESCRIPTOR_SET,
-    accounts_server::{AccountsServer, SERVICE_NAME},
+use troika_proto::{
+    accounts::v1::{
+        FILE_DESCRIPTOR_SET,
+        accounts_server::{AccountsServer, SERVICE_NAME as ACCOUNTS},
+    },
+    audit::v1::{FILE_DESCRIPTOR_SET as AUDIT_DESCRIPTOR_SET, audit_server::SERVICE_NAME as AUDIT},
 };
 
 mod account;
 mod accounts;
+mod audited;
 mod config;
 mod grpc;
 mod hashing;
-mod note;
 mod password;
 mod rules;
 mod sign_in;
@@ -37,6 +44,9 @@ use store::{Store, embedded::Embedded, mongo::MongoStore};
 /// The embedded store's file in the data folder.
 pub const EMBEDDED_FILE: &str = "accounts.redb";
 
+/// The name of the audit log.
+const AUDIT_LOG: &str = "accounts";
+
 /// Why accounts cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -54,23 +64,30 @@ pub enum BuildError {
 /// # Errors
 /// When the embedded store cannot be opened, or passwords cannot be hashed as the settings say.
 pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError> {
-    let store: Arc<dyn Store> = match deps.mongo.clone() {
-        Some(mongo) => Arc::new(MongoStore::new(mongo)),
+    let (store, audit): (Arc<dyn Store>, Arc<dyn AuditStore>) = match deps.mongo.clone() {
+        Some(mongo) => {
+            let audit = AuditCollection::new(mongo.clone(), AUDIT_LOG);
+            (Arc::new(MongoStore::new(mongo)), Arc::new(audit))
+        }
         None => {
             let path = deps.data_dir.join(EMBEDDED_FILE);
-            Arc::new(Embedded::open(&path).map_err(BuildError::Store)?)
+            let store = Embedded::open(&path).map_err(BuildError::Store)?;
+            let audit = store.audit();
+            (Arc::new(store), Arc::new(audit))
         }
     };
     let hasher = Hasher::new(&config.hashing)
         .await
         .map_err(BuildError::Hashing)?;
+    let audit = AuditLog::start(AUDIT_LOG, audit, deps.drain.clone());
+    let accounts = Accounts::new(store, hasher, config.tries, audit.clone());
     let service = AccountsService {
-        accounts: Arc::new(Accounts::new(store, hasher, config.tries)),
+        accounts: Arc::new(accounts),
     };
     let server = AccountsServer::new(service).max_decoding_message_size(deps.max_message);
     Ok(GrpcService {
-        routes: Routes::new(server),
-        service_names: vec![SERVICE_NAME],
-        descriptors: vec![FILE_DESCRIPTOR_SET],
+        routes: Routes::new(server).add_service(troika_audit::server(audit, Readers::SuperAdmins)),
+        service_names: vec![ACCOUNTS, AUDIT],
+        descriptors: vec![FILE_DESCRIPTOR_SET, AUDIT_DESCRIPTOR_SET],
     })
 }

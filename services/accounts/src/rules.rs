@@ -13,4 +13,7 @@ pub const RULES: Rules = &[
     ("troika.accounts.v1.Accounts/UpdateAccount", SuperAdmin),
     ("troika.accounts.v1.Accounts/ListAccounts", SuperAdmin),
     ("troika.accounts.v1.Accounts/DeleteAccount", SuperAdmin),
+    // Addresses of all who run the system stand in it, as they do in the list of accounts.
+    ("troika.audit.v1.Audit/ListEntries", SuperAdmin),
+    ("troika.audit.v1.Audit/Verify", SuperAdmin),
 ];

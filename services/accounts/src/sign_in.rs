@@ -29,6 +29,8 @@ pub(crate) struct Counter {
 pub(crate) struct Try {
     account: String,
     address: String,
+    /// How long its account has to wait if it was wrong.
+    pub(crate) wait: Option<Duration>,
 }
 
 impl Counter {
@@ -41,9 +43,10 @@ impl Counter {
     /// # Errors
     /// `too_many_tries` with the wait; when the store is away.
     pub(crate) async fn begin(&self, email: &str, address: IpAddr) -> Result<Try, Error> {
-        let begun = Try {
+        let mut begun = Try {
             account: tries::of_account(email),
             address: tries::of_address(address),
+            wait: None,
         };
         // Both are looked at before either is counted: who has to wait anyway costs others nothing.
         let waits = [&begun.account, &begun.address];
@@ -56,9 +59,12 @@ impl Counter {
             return Err(too_many(wait));
         }
         self.count(&begun.address, self.limits.per_address).await?;
-        if let Err(error) = self.count(&begun.account, self.limits.per_account).await {
-            self.take_back(&begun.address).await;
-            return Err(error);
+        match self.count(&begun.account, self.limits.per_account).await {
+            Ok(wait) => begun.wait = wait,
+            Err(error) => {
+                self.take_back(&begun.address).await;
+                return Err(error);
+            }
         }
         Ok(begun)
     }
@@ -75,7 +81,8 @@ impl Counter {
         self.take_back(&begun.address).await;
     }
 
-    async fn count(&self, key: &str, most: u32) -> Result<(), Error> {
+    /// Counts a try; how long the next one has to wait, if it does.
+    async fn count(&self, key: &str, most: u32) -> Result<Option<Duration>, Error> {
         for _ in 0..ANEW {
             let known = self.store.tries(key).await.map_err(unavailable)?;
             let now = now();
@@ -89,7 +96,7 @@ impl Counter {
                 .await
                 .map_err(unavailable)?;
             if swapped {
-                return Ok(());
+                return Ok(counted.wait(now));
             }
         }
         Err(too_many(Duration::from_secs(1)))

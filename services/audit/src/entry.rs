@@ -42,6 +42,11 @@ impl By {
         }
     }
 
+    /// Who it is.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     /// A change of theirs.
     pub fn change<'a>(&'a self, action: &'static str, target: &'a str) -> Change<'a> {
         Change {

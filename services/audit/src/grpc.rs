@@ -1,10 +1,10 @@
-//! The log on the wire: read and verified by admins, and written by nobody.
+//! The log on the wire: read and verified by those who may, and written by nobody.
 
 use std::time::Duration;
 
 use tonic::{Request, Response, Status};
 use troika_chassis::error::{Code, Error};
-use troika_identity::{Caller, Refusal, Role};
+use troika_identity::{Access, Caller, Refusal, Role};
 use troika_proto::audit::v1::{
     Entry as WireEntry, ListEntriesRequest, ListEntriesResponse, VerifyRequest, VerifyResponse,
     audit_server::{Audit, AuditServer},
@@ -25,14 +25,35 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// What stands in the place of an entry that cannot be read.
 const UNREADABLE: &str = "unreadable";
 
+/// Who reads a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Admins, and processes of this system.
+    Admins,
+    /// Those who may change accounts.
+    SuperAdmins,
+}
+
+impl Readers {
+    fn admit<T>(self, request: &Request<T>) -> Result<(), Error> {
+        let caller = Caller::from_extensions(request.extensions());
+        match self {
+            Self::Admins if caller.is_admin() || caller.role == Role::Service => Ok(()),
+            Self::Admins => Err(Refusal::AdminRequired.into()),
+            Self::SuperAdmins => Ok(Access::SuperAdmin.admit(&caller, false)?),
+        }
+    }
+}
+
 /// The service over a log.
 pub struct AuditService {
     log: AuditLog,
+    readers: Readers,
 }
 
 /// The service of a log, for the servers of its role.
-pub fn server(log: AuditLog) -> AuditServer<AuditService> {
-    AuditServer::new(AuditService { log })
+pub fn server(log: AuditLog, readers: Readers) -> AuditServer<AuditService> {
+    AuditServer::new(AuditService { log, readers })
 }
 
 #[tonic::async_trait]
@@ -41,7 +62,7 @@ impl Audit for AuditService {
         &self,
         request: Request<ListEntriesRequest>,
     ) -> Result<Response<ListEntriesResponse>, Status> {
-        admit(&request)?;
+        self.readers.admit(&request)?;
         let asked = request.into_inner();
         let limit = match asked.limit {
             0 => SOME,
@@ -64,7 +85,7 @@ impl Audit for AuditService {
         &self,
         request: Request<VerifyRequest>,
     ) -> Result<Response<VerifyResponse>, Status> {
-        admit(&request)?;
+        self.readers.admit(&request)?;
         let verified = self.log.verify().await.map_err(away)?;
         if let Some(first) = verified.first_broken {
             tracing::error!(first, "the audit log was changed behind its back");
@@ -73,15 +94,6 @@ impl Audit for AuditService {
             entries: verified.entries,
             first_broken: verified.first_broken.unwrap_or_default(),
         }))
-    }
-}
-
-fn admit<T>(request: &Request<T>) -> Result<(), Error> {
-    let caller = Caller::from_extensions(request.extensions());
-    if caller.is_admin() || caller.role == Role::Service {
-        Ok(())
-    } else {
-        Err(Refusal::AdminRequired.into())
     }
 }
 

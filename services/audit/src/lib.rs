@@ -12,5 +12,5 @@ pub mod store;
 mod writer;
 
 pub use entry::{By, Change, Entry, Recorded};
-pub use grpc::{AuditService, server};
+pub use grpc::{AuditService, Readers, server};
 pub use log::{AuditError, AuditLog, Intent, Verified};

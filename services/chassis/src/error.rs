@@ -4,6 +4,8 @@
 
 mod status;
 
+pub use self::status::{tls_alert, transport_cause};
+
 use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 /// What kind of failure it is, for programs.

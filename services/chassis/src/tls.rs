@@ -2,6 +2,7 @@
 //! again and again, so that a certificate is renewed without a restart. It must not know what is said over a connection.
 
 mod accepting;
+mod checking;
 mod expiry;
 mod files;
 mod live;
@@ -23,6 +24,7 @@ pub use tokio_rustls::server::TlsStream;
 use tonic::transport::ClientTlsConfig;
 
 pub(crate) use self::accepting::accepting;
+pub use self::checking::check;
 use self::{live::Live, material::Material};
 use crate::{
     config::{Problems, Validate},

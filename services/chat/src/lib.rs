@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tonic::service::Routes;
 use tracing::warn;
 use troika_audit::{
-    AuditLog,
+    AuditLog, Readers,
     store::{Store as AuditStore, mongo::MongoStore as AuditCollection},
 };
 use troika_chassis::{
@@ -230,7 +230,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     ));
     let routes = Routes::new(chat_stream.max_decoding_message_size(deps.max_message))
         .add_service(chatbots.max_decoding_message_size(deps.max_message))
-        .add_service(troika_audit::server(audit));
+        .add_service(troika_audit::server(audit, Readers::Admins));
     built.met();
     Ok(GrpcService {
         routes,

@@ -137,7 +137,12 @@ impl Turns {
         // Before any read: a process that is full must not work for those it turns away.
         let listed = self
             .running
-            .list(id, question.session, self.config.max_running)
+            .list(
+                id,
+                question.session,
+                &question.caller,
+                self.config.max_running,
+            )
             .ok_or_else(|| {
                 self.meters.refused();
                 if treatment.reports {

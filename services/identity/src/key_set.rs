@@ -1,7 +1,7 @@
 //! Public keys from elsewhere: a file or an address, read again as it changes. What cannot be read keeps the keys of before.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -117,6 +117,19 @@ impl KeySet {
     pub(crate) fn look_again(&self) {
         self.wanted.notify_one();
     }
+}
+
+/// Whether a file is a key set that tokens can be verified by.
+///
+/// # Errors
+/// Why it is none.
+pub fn check_key_file(path: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let text = std::fs::read(path).map_err(ReadError::File)?;
+    if text.len() > LARGEST {
+        return Err(ReadError::Large.into());
+    }
+    read(&text)?;
+    Ok(())
 }
 
 async fn fetch(source: &Source) -> Result<Vec<Key>, ReadError> {

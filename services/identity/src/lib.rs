@@ -23,6 +23,7 @@ pub use access::{Access, Rules};
 pub use caller::{Caller, Role};
 pub use config::{Config, SHORTEST_SECRET};
 pub use door::{Doors, SESSION, bearer};
+pub use key_set::check_key_file;
 pub use keys::{Algorithm, KeySetError};
 pub use refusal::Refusal;
 pub use secrets::Secrets;

@@ -51,7 +51,7 @@ impl Refusal {
                 "The token is valid, but this is for admins: its role must be `admin`."
             }
             Self::SuperAdminRequired => {
-                "The token is valid, but this is for those who may change accounts: its role must be `super_admin`."
+                "This is for those who may change accounts: the role must be `super_admin`."
             }
             Self::ServiceRequired => {
                 "This is for processes of this system: it needs a service credential."

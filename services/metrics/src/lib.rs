@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tonic::service::Routes;
 use troika_alerting::Alerting;
 use troika_audit::{
-    AuditLog,
+    AuditLog, Readers,
     store::{Store as AuditStore, mongo::MongoStore as AuditCollection},
 };
 use troika_chassis::{deps::Deps, server::GrpcService};
@@ -119,7 +119,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     Ok(GrpcService {
         routes: Routes::new(server)
             .add_service(AlertsServer::new(alerts))
-            .add_service(troika_audit::server(audit)),
+            .add_service(troika_audit::server(audit, Readers::Admins)),
         service_names: vec![METRICS, ALERTS, AUDIT],
         descriptors: vec![FILE_DESCRIPTOR_SET, AUDIT_DESCRIPTOR_SET],
     })

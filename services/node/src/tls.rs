@@ -3,7 +3,7 @@
 
 use troika_chassis::{
     meters::Meters,
-    tls::{HTTP_2, Purpose, Tls},
+    tls::{self, HTTP_2, Purpose, Tls, TlsError},
 };
 
 use crate::{
@@ -29,6 +29,11 @@ pub(crate) fn load(config: &Config, meters: &Meters) -> Result<Option<Tls>, Fail
     Tls::load(PURPOSE, &config.tls, &[HTTP_2], meters)
         .map(Some)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+}
+
+/// Everything that is wrong with the files.
+pub(crate) fn check(config: &Config) -> Vec<TlsError> {
+    tls::check(PURPOSE, &config.tls)
 }
 
 /// Says so when the roles of one process cannot believe each other: they call each other by address, and certificates

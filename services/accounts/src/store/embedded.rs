@@ -11,6 +11,7 @@ use redb::{
     WriteTransaction,
 };
 use serde::{Deserialize, Serialize};
+use troika_audit::store::embedded as audit;
 use troika_chassis::embedded::{DatabaseFile, Fault, FileError, make_table};
 use uuid::Uuid;
 
@@ -69,9 +70,15 @@ impl Embedded {
             make_table(transaction, ACCOUNTS)?;
             make_table(transaction, EMAILS)?;
             make_table(transaction, TRIES)?;
-            make_table(transaction, EXPIRING)
+            make_table(transaction, EXPIRING)?;
+            audit::make_tables(transaction)
         })?;
         Ok(Self { file })
+    }
+
+    /// The audit log, which lies in the same file.
+    pub fn audit(&self) -> audit::Embedded {
+        audit::Embedded::new(self.file.clone())
     }
 
     async fn read<T: Send + 'static>(

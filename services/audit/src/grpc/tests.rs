@@ -24,7 +24,7 @@ fn asked<T>(role: Role, message: T) -> Request<T> {
     request
 }
 
-async fn service(folder: &TempDir) -> AuditService {
+async fn service(folder: &TempDir, readers: Readers) -> AuditService {
     let path = folder.path().join("chat.redb");
     let file = DatabaseFile::open(&path, 1 << 20, embedded::make_tables).unwrap();
     let store = Arc::new(embedded::Embedded::new(file));
@@ -40,13 +40,13 @@ async fn service(folder: &TempDir) -> AuditService {
         let after = json!({ "name": "b" });
         log.append(change, None, Some(&after)).await.unwrap();
     }
-    AuditService { log }
+    AuditService { log, readers }
 }
 
 #[tokio::test]
 async fn entries_are_told_whole_and_by_what_is_wanted() {
     let folder = tempfile::tempdir().unwrap();
-    let service = service(&folder).await;
+    let service = service(&folder, Readers::Admins).await;
     let wanted = ListEntriesRequest {
         target: "a".to_owned(),
         ..ListEntriesRequest::default()
@@ -81,7 +81,7 @@ async fn entries_are_told_whole_and_by_what_is_wanted() {
 #[tokio::test]
 async fn a_limit_that_is_too_large_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let service = service(&folder).await;
+    let service = service(&folder, Readers::Admins).await;
     let wanted = ListEntriesRequest {
         limit: MOST + 1,
         ..ListEntriesRequest::default()
@@ -95,7 +95,7 @@ async fn a_limit_that_is_too_large_is_refused() {
 #[tokio::test]
 async fn nobody_but_admins_and_processes_reads_a_log() {
     let folder = tempfile::tempdir().unwrap();
-    let service = service(&folder).await;
+    let service = service(&folder, Readers::Admins).await;
     for role in [
         Role::Anonymous,
         Role::Visitor,
@@ -124,4 +124,29 @@ async fn nobody_but_admins_and_processes_reads_a_log() {
     // Where there is no door nobody is anybody.
     let unknown = Request::new(VerifyRequest {});
     assert!(service.verify(unknown).await.is_err());
+}
+
+#[tokio::test]
+async fn a_log_for_super_admins_is_read_by_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = service(&folder, Readers::SuperAdmins).await;
+    for (role, told) in [
+        (Role::Anonymous, Some("auth_required")),
+        (Role::User, Some("super_admin_required")),
+        (Role::Admin, Some("super_admin_required")),
+        (Role::Service, Some("super_admin_required")),
+        (Role::SuperAdmin, None),
+    ] {
+        let listed = asked(role, ListEntriesRequest::default());
+        let verified = asked(role, VerifyRequest {});
+        let answers = [
+            service.list_entries(listed).await.map(drop),
+            service.verify(verified).await.map(drop),
+        ];
+        for answer in answers {
+            let refused = answer.err().map(|status| Error::from(&status));
+            let reason = refused.as_ref().map(Error::reason);
+            assert_eq!(reason, told, "{role:?}");
+        }
+    }
 }

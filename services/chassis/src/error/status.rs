@@ -87,17 +87,36 @@ impl From<Status> for Error {
     }
 }
 
+/// How tonic's clients begin to tell that a channel cannot take a call, of which the status keeps no source.
+const NOT_READY: &str = "Service was not ready: ";
+
 /// A status that tonic made from a broken connection has a source and no details: the peer is away,
-/// whatever code the break was given.
+/// whatever code the break was given. A peer that refuses this process's certificate is told so: with TLS 1.3 the
+/// handshake is over here before it has looked at it, and the connection breaks under the first calls.
 fn code_without_details(status: &Status) -> Code {
     match status.code() {
         tonic::Code::Unknown | tonic::Code::Internal | tonic::Code::Cancelled
-            if status.source().is_some() =>
+            if status.source().is_some() || status.message().starts_with(NOT_READY) =>
         {
             Code::Unavailable
         }
         code => Code::from_grpc(code),
     }
+}
+
+/// What the transport said under a status, for the log; empty where it said nothing.
+pub fn transport_cause(status: &Status) -> String {
+    super::Causes(status.source()).to_string()
+}
+
+/// The alert by which a peer refused a connection, such as `CertificateRequired`, where the transport says so. Of several
+/// calls that break with a connection only some are told why.
+pub fn tls_alert(status: &Status) -> Option<String> {
+    const BEFORE: &str = "received fatal alert: ";
+    let cause = transport_cause(status);
+    let (_, alert) = cause.split_once(BEFORE)?;
+    let end = alert.find(|letter: char| !letter.is_ascii_alphanumeric());
+    Some(alert[..end.unwrap_or(alert.len())].to_owned())
 }
 
 #[cfg(test)]
@@ -180,6 +199,32 @@ mod tests {
         let error = Error::from(&broken);
         assert_eq!(error.code(), Code::Unavailable);
         assert!(std::error::Error::source(&error).is_some());
+    }
+
+    #[test]
+    fn a_channel_that_is_not_ready_means_unavailable() {
+        let text = "Service was not ready: transport error";
+        assert_eq!(
+            Error::from(&Status::unknown(text)).code(),
+            Code::Unavailable
+        );
+        assert_eq!(Error::from(&Status::unknown("x")).code(), Code::Internal);
+    }
+
+    #[test]
+    fn an_alert_is_found_in_what_the_transport_said() {
+        let of = |text: &str| {
+            let broken = std::io::Error::other(text.to_owned());
+            tls_alert(&Status::from_error(Box::new(broken)))
+        };
+        let told = of("connection error: received fatal alert: CertificateRequired");
+        assert_eq!(told.as_deref(), Some("CertificateRequired"));
+        assert_eq!(
+            of("received fatal alert: DecryptError, x").as_deref(),
+            Some("DecryptError")
+        );
+        assert_eq!(of("stream closed because of a broken pipe"), None);
+        assert_eq!(tls_alert(&Status::unknown("received fatal alert: X")), None);
     }
 
     #[test]

@@ -8,7 +8,12 @@ use super::{
     client::HealthClient,
     v1::{HealthCheckRequest, health_check_response::ServingStatus},
 };
-use crate::{channel::Channel, lifecycle::Condition, outbound::endless_backoff};
+use crate::{
+    channel::Channel,
+    error::{tls_alert, transport_cause},
+    lifecycle::Condition,
+    outbound::endless_backoff,
+};
 
 /// Waits between two tries.
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);
@@ -23,6 +28,7 @@ pub async fn follow(channel: Channel, service_name: impl Into<String>, condition
     let service = service_name.into();
     let mut waits = endless_backoff(SHORTEST_WAIT, LONGEST_WAIT);
     let mut heard = true;
+    let mut alerted = false;
     loop {
         let mut serving = false;
         let outcome = watch(channel.clone(), &service, |status| {
@@ -41,9 +47,21 @@ pub async fn follow(channel: Channel, service_name: impl Into<String>, condition
         if let Err(status) = outcome {
             // Once, not at each of the tries that follow.
             if heard || serving {
-                tracing::warn!(service, code = ?status.code(), "a service cannot be heard, trying until it can");
+                let cause = transport_cause(&status);
+                tracing::warn!(service, code = ?status.code(), cause, "a service cannot be heard, trying until it can");
+                alerted = false;
             }
             heard = false;
+            // Not every try is told why.
+            if let Some(alert) = tls_alert(&status)
+                && !std::mem::replace(&mut alerted, true)
+            {
+                tracing::warn!(
+                    service,
+                    alert,
+                    "a service refuses the connection by TLS: look at tls.cert here and at tls.client_ca there"
+                );
+            }
         }
         tokio::time::sleep(waits.next().unwrap_or(LONGEST_WAIT)).await;
     }

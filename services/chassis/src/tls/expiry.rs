@@ -92,6 +92,22 @@ impl Expiry {
     }
 }
 
+/// Why nobody should take a chain now.
+pub(super) fn unusable(chain: &[CertificateDer<'_>]) -> Option<String> {
+    let life = Life::of(chain)?;
+    match life.told(seconds(SystemTime::now())) {
+        Told::Over => Some(format!(
+            "it ended at {}, and nobody takes it: renew it",
+            moment(life.until)
+        )),
+        Told::NotYet => Some(format!(
+            "it is good from {} on, and nobody takes it before: look at the clock, or name another",
+            moment(life.from)
+        )),
+        Told::Nothing | Told::Soon => None,
+    }
+}
+
 impl Life {
     /// A chain breaks with the first of its certificates that ends. What cannot be read is left to those who use it.
     fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {

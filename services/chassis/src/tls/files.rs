@@ -113,9 +113,10 @@ impl View<'_> {
         match both.find(|(named, _)| named.key == key) {
             None => Ok(None),
             Some((_, Ok(bytes))) => Ok(Some(bytes)),
-            Some((_, Err(problem))) => {
-                Err(self.wrong(key, format!("it cannot be read: {problem}")))
-            }
+            Some((_, Err(problem))) => Err(self.wrong(
+                key,
+                format!("it cannot be read: {problem}: name a file that this user may read"),
+            )),
         }
     }
 
@@ -129,9 +130,14 @@ impl View<'_> {
         };
         let found = CertificateDer::pem_slice_iter(bytes)
             .collect::<Result<Vec<_>, PemError>>()
-            .map_err(|problem| self.wrong(key, format!("it is no PEM: {problem}")))?;
+            .map_err(|problem| {
+                self.wrong(key, format!("it is no PEM: {problem}: write it anew"))
+            })?;
         if found.is_empty() {
-            return Err(self.wrong(key, "there is no certificate in it".into()));
+            return Err(self.wrong(
+                key,
+                "there is no certificate in it: name a file of certificates in PEM".into(),
+            ));
         }
         Ok(Some(found))
     }
@@ -143,7 +149,7 @@ impl View<'_> {
         };
         // What the library says may hold a line of the file.
         let found = PrivateKeyDer::from_pem_slice(bytes).map_err(|_| {
-            let problem = "there is no private key in PEM in it, or it is encrypted";
+            let problem = "there is no private key in it, or it is encrypted: name one in PEM without a passphrase";
             self.wrong(key, problem.into())
         })?;
         Ok(Some(found))

@@ -105,10 +105,10 @@ impl ChatStream for ChatStreamService {
     }
 
     async fn stop(&self, request: Request<StopRequest>) -> Result<Response<StopResponse>, Status> {
+        let caller = Caller::from_extensions(request.extensions());
         let target = target(request.into_inner())?;
-        Ok(Response::new(StopResponse {
-            stopped: self.turns.running.stop(&target),
-        }))
+        let stopped = self.turns.running.stop(&target, &caller)?;
+        Ok(Response::new(StopResponse { stopped }))
     }
 
     async fn describe_bot(

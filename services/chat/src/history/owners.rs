@@ -30,7 +30,7 @@ impl Owner {
     }
 
     /// Whose a conversation becomes when this caller goes on with it; `None` for who shows nothing that binds it.
-    fn of(caller: &Caller, session: &str) -> Option<Self> {
+    pub(crate) fn of(caller: &Caller, session: &str) -> Option<Self> {
         match caller.role {
             Role::Service => None,
             Role::Anonymous => (caller.session.as_deref() == Some(session)).then(Self::of_session),

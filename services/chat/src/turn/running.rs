@@ -6,7 +6,11 @@ use std::{
 };
 
 use tokio_util::sync::CancellationToken;
+use troika_chassis::error::{Code, Error};
+use troika_identity::{Caller, Role};
 use uuid::Uuid;
+
+use crate::history::owners::Owner;
 
 /// Turns by id. A turn is listed from its start until its [`Listed`] is dropped.
 #[derive(Clone, Default)]
@@ -16,12 +20,16 @@ pub(crate) struct Running {
 
 struct Turn {
     session: Uuid,
+    /// Whose the conversation is by who asked; `None` when that showed nothing, and whoever knows the id may go on with it.
+    owner: Option<Owner>,
     stop: CancellationToken,
 }
 
 /// What Stop names.
 pub(crate) enum Target {
+    /// Nobody but who asked was told its id.
     Turn(Uuid),
+    /// Held to the same as going on with it.
     Session(Uuid),
 }
 
@@ -35,7 +43,13 @@ pub(crate) struct Listed {
 
 impl Running {
     /// Lists a turn, unless `most` run already.
-    pub(crate) fn list(&self, turn: Uuid, session: Uuid, most: usize) -> Option<Listed> {
+    pub(crate) fn list(
+        &self,
+        turn: Uuid,
+        session: Uuid,
+        caller: &Caller,
+        most: usize,
+    ) -> Option<Listed> {
         let stop = CancellationToken::new();
         let mut turns = self.lock();
         if turns.len() >= most {
@@ -45,6 +59,7 @@ impl Running {
             turn,
             Turn {
                 session,
+                owner: Owner::of(caller, &session.to_string()),
                 stop: stop.clone(),
             },
         );
@@ -60,26 +75,52 @@ impl Running {
         self.lock().len()
     }
 
-    /// Tells turns to stop; how many had not been told before.
-    pub(crate) fn stop(&self, target: &Target) -> u32 {
+    /// Tells turns to stop; how many had not been told before. Where nothing runs nothing is said of whose it would be.
+    ///
+    /// # Errors
+    /// `session_not_yours` when all that runs in the conversation is somebody else's.
+    pub(crate) fn stop(&self, target: &Target, caller: &Caller) -> Result<u32, Error> {
         let turns = self.lock();
-        let told = turns.iter().filter(|(id, turn)| match target {
-            Target::Turn(wanted) => *id == wanted,
-            Target::Session(wanted) => turn.session == *wanted,
-        });
-        let mut stopped = 0;
-        for (_, turn) in told {
+        let (mut theirs, mut strange, mut stopped) = (0, 0, 0);
+        for (id, turn) in turns.iter() {
+            let named = match target {
+                Target::Turn(wanted) => id == wanted,
+                Target::Session(wanted) => turn.session == *wanted,
+            };
+            if !named {
+                continue;
+            }
+            if matches!(target, Target::Session(_)) && !turn.may_be_stopped_by(caller) {
+                strange += 1;
+                continue;
+            }
+            theirs += 1;
             if !turn.stop.is_cancelled() {
                 turn.stop.cancel();
                 stopped += 1;
             }
         }
-        stopped
+        if strange > 0 && theirs == 0 {
+            return Err(Error::new(
+                Code::PermissionDenied,
+                "session_not_yours",
+                "This conversation is somebody else's: show the session or the token that its question was asked with.",
+            ));
+        }
+        Ok(stopped)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Turn>> {
         // Nothing panics while it holds the lock, and a map is whole at any time.
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    fn may_be_stopped_by(&self, caller: &Caller) -> bool {
+        caller.role == Role::Service
+            || self.owner.is_none()
+            || self.owner == Owner::of(caller, &self.session.to_string())
     }
 }
 
@@ -93,28 +134,111 @@ impl Drop for Listed {
 mod tests {
     use super::*;
 
+    fn nobody() -> Caller {
+        Caller::default()
+    }
+
+    fn known(role: Role, subject: &str) -> Caller {
+        Caller {
+            role,
+            subject: subject.to_owned(),
+            ..Caller::default()
+        }
+    }
+
+    fn signed(session: Uuid) -> Caller {
+        Caller {
+            session: Some(session.to_string()),
+            ..Caller::default()
+        }
+    }
+
     #[test]
     fn stop_reaches_a_turn_or_all_turns_of_a_session_once() {
         let running = Running::default();
         let session = Uuid::new_v4();
-        let a = running.list(Uuid::new_v4(), session, 10).unwrap();
-        let b = running.list(Uuid::new_v4(), session, 10).unwrap();
-        let c = running.list(Uuid::new_v4(), Uuid::new_v4(), 10).unwrap();
-        assert_eq!(running.stop(&Target::Turn(a.turn)), 1);
-        assert_eq!(running.stop(&Target::Turn(a.turn)), 0);
-        assert_eq!(running.stop(&Target::Session(session)), 1);
+        let list = |session| {
+            running
+                .list(Uuid::new_v4(), session, &nobody(), 10)
+                .unwrap()
+        };
+        let (a, b, c) = (list(session), list(session), list(Uuid::new_v4()));
+        let stop = |target| running.stop(&target, &nobody()).unwrap();
+        assert_eq!(stop(Target::Turn(a.turn)), 1);
+        assert_eq!(stop(Target::Turn(a.turn)), 0);
+        assert_eq!(stop(Target::Session(session)), 1);
+        assert_eq!(stop(Target::Session(session)), 0);
         assert!(a.stop.is_cancelled() && b.stop.is_cancelled() && !c.stop.is_cancelled());
         drop((a, b, c));
         assert!(running.lock().is_empty());
+        assert_eq!(
+            running.stop(&Target::Session(session), &nobody()).unwrap(),
+            0
+        );
+    }
+
+    #[test]
+    fn what_runs_in_somebody_s_conversation_is_theirs_to_stop() {
+        let session = Uuid::new_v4();
+        let askers = [
+            known(Role::Visitor, "ada"),
+            known(Role::Admin, "ada"),
+            signed(session),
+        ];
+        for asker in &askers {
+            let running = Running::default();
+            let turn = running.list(Uuid::new_v4(), session, asker, 10).unwrap();
+            let strangers = [
+                nobody(),
+                signed(Uuid::new_v4()),
+                known(Role::Visitor, "bob"),
+                known(Role::SuperAdmin, "ada"),
+            ];
+            for stranger in &strangers {
+                let refused = running.stop(&Target::Session(session), stranger);
+                let error = refused.unwrap_err();
+                assert_eq!(
+                    (error.code(), error.reason()),
+                    (Code::PermissionDenied, "session_not_yours")
+                );
+                // Nothing is said of what does not run.
+                let elsewhere = Target::Session(Uuid::new_v4());
+                assert_eq!(running.stop(&elsewhere, stranger).unwrap(), 0);
+            }
+            assert!(!turn.stop.is_cancelled());
+            let own = Target::Session(session);
+            assert_eq!(running.stop(&own, asker).unwrap(), 1);
+            assert_eq!(running.stop(&own, asker).unwrap(), 0);
+            drop(turn);
+            for anybody in &strangers {
+                assert_eq!(running.stop(&own, anybody).unwrap(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_who_ask_in_one_conversation_each_stops_what_is_theirs() {
+        let (running, session) = (Running::default(), Uuid::new_v4());
+        let (ada, bob) = (known(Role::Visitor, "ada"), known(Role::Visitor, "bob"));
+        let of_ada = running.list(Uuid::new_v4(), session, &ada, 10).unwrap();
+        let of_bob = running.list(Uuid::new_v4(), session, &bob, 10).unwrap();
+        assert_eq!(running.stop(&Target::Session(session), &ada).unwrap(), 1);
+        assert!(of_ada.stop.is_cancelled() && !of_bob.stop.is_cancelled());
+        let process = Caller::service("a process");
+        assert_eq!(
+            running.stop(&Target::Session(session), &process).unwrap(),
+            1
+        );
     }
 
     #[test]
     fn no_more_than_the_most_are_listed() {
         let running = Running::default();
-        let first = running.list(Uuid::new_v4(), Uuid::new_v4(), 1);
+        let list = || running.list(Uuid::new_v4(), Uuid::new_v4(), &nobody(), 1);
+        let first = list();
         assert!(first.is_some());
-        assert!(running.list(Uuid::new_v4(), Uuid::new_v4(), 1).is_none());
+        assert!(list().is_none());
         drop(first);
-        assert!(running.list(Uuid::new_v4(), Uuid::new_v4(), 1).is_some());
+        assert!(list().is_some());
     }
 }

@@ -228,7 +228,11 @@ async fn stop_is_heard_while_a_turn_waits_for_history_and_knowledge() {
         panic!("not connected")
     };
     let session = connected.session_id.parse().unwrap();
-    assert_eq!(turns.running.stop(&running::Target::Session(session)), 1);
+    let stopped = turns.running.stop(
+        &running::Target::Session(session),
+        &troika_identity::Caller::default(),
+    );
+    assert_eq!(stopped.unwrap(), 1);
     let events: Vec<Event> = events.collect().await;
     let [
         Event::Status(_),

@@ -13,13 +13,14 @@ use crate::{
 };
 
 mod connections;
+mod files;
 mod health;
 mod indexes;
 
 /// What to check.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Check {
-    /// The configuration: every problem with its key and the environment name that sets it
+    /// The configuration: every problem with its key and the environment name that sets it, and the files that it names
     Config,
     /// The indexes of the MongoDB in MONGODB_URI
     #[command(after_help = "\
@@ -91,6 +92,16 @@ fn check_config(config: Result<Config, ConfigErrors>) -> Result<(), Failure> {
             return Err(Failure::silent(Exit::Usage));
         }
     };
+    let wrong = files::look(&config);
+    if !wrong.is_empty() {
+        let rows = wrong
+            .into_iter()
+            .map(|file| vec![file.setting, file.file, file.problem]);
+        output::table(&["Setting", "File", "Problem"], rows)?;
+        // Secrets that are missing are told, too.
+        secrets::require(&config, Role::Gateway)?;
+        return Err(Failure::silent(Exit::Usage));
+    }
     secrets::require(&config, Role::Gateway)?;
     output::line("the configuration is right")
 }
