@@ -14,30 +14,15 @@ use std::{
 
 use axum::extract::ConnectInfo;
 use http::HeaderMap;
-use ipnet::IpNet;
 
 use crate::{
     config::{Forwarding, Proxies},
     server::OverTls,
 };
 
-/// The bits of an IPv6 address that one client has to itself at least.
-const CLIENT_NETWORK: u8 = 64;
-
 /// Who is asking. An IPv4 address in the clothes of IPv6 is an IPv4 address. No `Debug`: it is personal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClientAddress(pub(crate) IpAddr);
-
-impl ClientAddress {
-    /// What limits count by: the address, or with IPv6 the network of a client, who may use any address of it.
-    #[allow(dead_code, reason = "for limits")]
-    pub(crate) fn network(self) -> IpNet {
-        match self.0 {
-            IpAddr::V4(_) => self.0.into(),
-            IpAddr::V6(_) => IpNet::new_assert(self.0, CLIENT_NETWORK).trunc(),
-        }
-    }
-}
 
 /// Whether the client's own connection is one over TLS. Whoever accepts a connection over TLS says so beside
 /// `ConnectInfo`; a proxy that is believed knows better.

@@ -98,7 +98,7 @@ impl Who {
         let subject = (!caller.subject.is_empty())
             .then(|| format!("{}:{}", caller.role.as_str(), caller.subject));
         Self {
-            address: client::counted(address).to_string(),
+            address: troika_limits::counted(address).to_string(),
             subject,
         }
     }

@@ -3,14 +3,11 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ipnet::IpNet;
-
-/// The part of an IPv6 address that names a network.
-const NETWORK: u128 = !0 << 64;
 
 /// The connections of each address. Cloning is cheap; every clone is the same.
 #[derive(Clone, Debug)]
@@ -48,7 +45,7 @@ impl Addresses {
         if self.exempt.iter().any(|network| network.contains(&client)) {
             return Some(place(None));
         }
-        let of = one_of_many(client);
+        let of = troika_limits::counted(client);
         let mut all = self.lock();
         let held = all.entry(of).or_default();
         if *held >= self.most {
@@ -73,13 +70,6 @@ impl Drop for Place {
                 held.remove();
             }
         }
-    }
-}
-
-fn one_of_many(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(_) => client,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use troika_chassis::config::{Problems, Validate};
 use troika_evaluation::follow;
 
-use crate::{embedder, knowledge, model, peers::tts, turn};
+use crate::{allowance, embedder, knowledge, model, peers::tts, turn};
 
 /// Everything the chat role can be told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub struct Config {
     pub knowledge: knowledge::Config,
     /// One turn.
     pub turn: turn::Config,
+    /// How much may be asked.
+    pub limits: allowance::Config,
     /// The speech service.
     pub tts: tts::Config,
     /// The flags role.
@@ -41,6 +43,7 @@ impl Default for Config {
             embeddings: embedder::Config::default(),
             knowledge: knowledge::Config::default(),
             turn: turn::Config::default(),
+            limits: allowance::Config::default(),
             tts: tts::Config::default(),
             flags: follow::Config::default(),
             metrics: troika_reporting::Config::default(),
@@ -52,6 +55,7 @@ impl Validate for Config {
     fn validate(&self, problems: &mut Problems) {
         self.model.validate(&mut problems.at("model"));
         self.turn.validate(&mut problems.at("turn"));
+        self.limits.validate(&mut problems.at("limits"));
         self.tts.validate(&mut problems.at("tts"));
         self.flags.validate(&mut problems.at("flags"));
         self.metrics.validate(&mut problems.at("metrics"));

@@ -26,6 +26,7 @@ use troika_proto::{
 };
 use troika_reporting::{Need, Needs, Reporter, Situation};
 
+pub mod allowance;
 mod answer_limit;
 pub mod bots;
 mod config;
@@ -51,6 +52,7 @@ mod usage;
 pub use config::Config;
 pub use rules::RULES;
 
+use allowance::Allowances;
 use bots::{BotStore, cached::CachedBots};
 use embedder::Embedder;
 use grpc::{chat_stream::ChatStreamService, chatbots::ChatbotsService};
@@ -207,6 +209,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
         retriever,
         in_prompt,
         quotas: quotas.clone(),
+        allowances: Allowances::new(config.limits, deps.redis.clone(), &deps.meters),
         room,
         writer: Writer::start(messages.clone(), deps.drain.clone()),
         ladder,

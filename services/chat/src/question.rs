@@ -50,7 +50,7 @@ pub(crate) struct Question {
     pub(crate) whole: bool,
     /// The caller named the session: others come and go with each question.
     pub(crate) named_session: bool,
-    /// The client's address as the edge saw it: for flags alone.
+    /// The client's address as the edge saw it: for flags and limits alone.
     pub(crate) client_address: Option<String>,
     /// Who asks.
     pub(crate) caller: Caller,

@@ -23,6 +23,7 @@ use troika_reporting::Reporter;
 use uuid::Uuid;
 
 use crate::{
+    allowance::Allowances,
     bots::{Bot, BotId, cached::CachedBots},
     history::{Message, MessageStore, Sender, owners::Owners, writer::Writer},
     knowledge::retriever::{Passage, Retriever},
@@ -61,6 +62,7 @@ pub(crate) struct Turns {
     pub(crate) retriever: Arc<Retriever>,
     pub(crate) in_prompt: usize,
     pub(crate) quotas: Arc<Quotas>,
+    pub(crate) allowances: Allowances,
     /// What a turn may use, for estimates.
     pub(crate) room: Room,
     pub(crate) writer: Writer,
@@ -164,15 +166,23 @@ impl Turns {
             let quota = self.quota(id, &question);
             let (bot, own, quota) = futures::join!(bot, self.own(&question), quota);
             let bot = known(bot)?;
+            // Only who may ask uses up what others may.
             admission::admit(&bot, &question.caller)?;
-            Ok((bot, own?, quota?))
+            let (own, quota) = (own?, quota?);
+            let tokens = quota::estimate::tokens(&question.query, Some(&bot), &self.room);
+            let address = question.client_address.as_deref();
+            let today = self
+                .allowances
+                .take(&bot, &question.caller, address, tokens)
+                .await?;
+            Ok((bot, own, quota, today))
         };
         let gathering = gathering.instrument(span.clone()).boxed();
         let (admitted, gathering) = match select(admitted.boxed(), gathering).await {
             Either::Left((admitted, gathering)) => (admitted, gathering),
             Either::Right((gathered, admitted)) => (admitted.await, ready(gathered).boxed()),
         };
-        let (bot, own, quota) = admitted.inspect_err(|error: &Error| {
+        let (bot, own, quota, today) = admitted.inspect_err(|error: &Error| {
             if error.code().http().is_server_error() {
                 record::turned_down(
                     (&self.reporter, &self.meters),
@@ -183,7 +193,7 @@ impl Turns {
                 );
             }
         })?;
-        let (held, sign_in_next) = match quota {
+        let (mut held, sign_in_next) = match quota {
             Admitted::Yes { held, sign_in_next } => (held, sign_in_next),
             Admitted::SignIn if question.whole => return Err(quota::need_auth()),
             Admitted::SignIn => {
@@ -193,6 +203,7 @@ impl Turns {
                 });
             }
         };
+        held.of_today(today);
         let gathering = if own {
             gathering
         } else {

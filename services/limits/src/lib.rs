@@ -8,6 +8,7 @@
 //! counts over several of them at once. A call costs that node some microseconds.
 
 mod budget;
+mod client;
 mod gcra;
 mod key;
 mod limiter;
@@ -19,6 +20,7 @@ mod testing;
 
 pub use crate::{
     budget::{Budget, Exhausted, Reservation},
+    client::counted,
     key::Key,
     limiter::{Charge, Counted, Limiter, Verdict},
     policy::{Policy, PolicyChange},

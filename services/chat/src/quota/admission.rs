@@ -144,7 +144,10 @@ impl Quotas {
             }
             reserved => reserved,
         };
-        let held = reserved.transpose()?.unwrap_or_default();
+        let held = match reserved {
+            Some(reserved) => reserved?,
+            None => Held::nothing(self.settling.clone()),
+        };
         let Some((free, session)) = terms.free_questions().zip(session) else {
             return Ok(Admitted::Yes {
                 held,

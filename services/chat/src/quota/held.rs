@@ -1,32 +1,37 @@
-//! Tokens held for one turn: whoever has it settles it, and dropping it settles it too. Knows nothing of how a turn goes.
+//! Tokens held for one turn, of its bot's quota and of the day's: whoever has them settles them, and dropping them settles
+//! them too. Knows nothing of how a turn goes.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{mem, sync::Arc, time::SystemTime};
 
+use troika_limits::Reservation as OfToday;
 use uuid::Uuid;
 
 use super::{
     Month,
     remembered::Remembered,
-    settling::{Job, Settling, Spent},
+    settling::{Job, OfQuota, Settling, Spent},
 };
 use crate::{bots::BotId, prompt::Prompt};
 
 /// What is held for a turn, or nothing.
-#[derive(Default)]
-pub(crate) struct Held(Option<Inner>);
-
-struct Inner {
+pub(crate) struct Held {
     settling: Settling,
-    remembered: Arc<Remembered>,
-    turn: Uuid,
-    bot: BotId,
-    month: Month,
-    tokens: u64,
-    certain: bool,
+    quota: Option<OfQuota>,
+    today: Option<OfToday>,
     spent: Spent,
 }
 
 impl Held {
+    /// Nothing is held.
+    pub(super) fn nothing(settling: Settling) -> Self {
+        Self {
+            settling,
+            quota: None,
+            today: None,
+            spent: Spent::Nothing,
+        }
+    }
+
     /// Holds so many tokens for a turn, in this process's memory at once; whether the store does is not known yet.
     pub(super) fn new(
         settling: Settling,
@@ -36,36 +41,42 @@ impl Held {
         at: SystemTime,
     ) -> Self {
         remembered.hold(tokens);
-        Self(Some(Inner {
-            settling,
-            remembered,
+        let quota = OfQuota {
             turn,
             bot,
             month: Month::of(at),
-            tokens,
             certain: false,
-            spent: Spent::Nothing,
-        }))
+            reserved: tokens,
+            remembered,
+        };
+        let mut held = Self::nothing(settling);
+        held.quota = Some(quota);
+        held
     }
 
     /// The store holds the tokens.
     pub(super) fn is_certain(&mut self) {
-        if let Some(held) = &mut self.0 {
-            held.certain = true;
+        if let Some(quota) = &mut self.quota {
+            quota.certain = true;
         }
     }
 
-    /// The store holds nothing, beyond doubt: there is nothing to settle.
+    /// The store holds nothing, beyond doubt: there is nothing to settle with it.
     pub(super) fn is_nothing(&mut self) {
-        if let Some(held) = self.0.take() {
-            held.remembered.let_go(held.tokens, 0);
+        if let Some(quota) = self.quota.take() {
+            quota.remembered.let_go(quota.reserved, 0);
         }
+    }
+
+    /// Holds what was reserved of the day too.
+    pub(crate) fn of_today(&mut self, reservation: OfToday) {
+        self.today = Some(reservation);
     }
 
     /// A model is about to be asked: from now on the prompt counts, whatever becomes of the answer.
     pub(crate) fn asks(&mut self, prompt: &Prompt) {
-        if let Some(held) = &mut self.0 {
-            held.spent = Spent::Estimated {
+        if self.quota.is_some() || self.today.is_some() {
+            self.spent = Spent::Estimated {
                 prompt: prompt.text(),
                 answer: String::new(),
             };
@@ -74,38 +85,37 @@ impl Held {
 
     /// No model took the question.
     pub(crate) fn spares(&mut self) {
-        if let Some(held) = &mut self.0 {
-            held.spent = Spent::Nothing;
-        }
+        self.spent = Spent::Nothing;
     }
 
     /// Settles it by what the model counted, or else by what was asked and said. Never waits.
     pub(crate) fn settle(&mut self, counted: Option<u64>, said: &str) {
-        let Some(mut held) = self.0.take() else {
+        let mut spent = mem::replace(&mut self.spent, Spent::Nothing);
+        let (mut quota, today) = (self.quota.take(), self.today.take());
+        if quota.is_none() && today.is_none() {
             return;
-        };
-        if let Spent::Estimated { answer, .. } = &mut held.spent {
+        }
+        if let Spent::Estimated { answer, .. } = &mut spent {
             match counted {
-                Some(tokens) => held.spent = Spent::Counted(tokens),
+                Some(tokens) => spent = Spent::Counted(tokens),
                 None => said.clone_into(answer),
             }
         }
-        // Until the store is told, this process remembers what was used instead of what was held.
-        let left = match &held.spent {
-            Spent::Nothing => 0,
-            Spent::Counted(tokens) => *tokens,
-            Spent::Estimated { .. } => held.tokens,
-        };
-        held.remembered.let_go(held.tokens, 0);
-        held.remembered.hold(left);
-        held.settling.submit(Job {
-            turn: held.turn,
-            bot: held.bot,
-            month: held.month,
-            held: held.certain,
-            reserved: left,
-            spent: held.spent,
-            remembered: held.remembered,
+        if let Some(quota) = &mut quota {
+            // Until the store is told, this process remembers what was used instead of what was held.
+            let left = match &spent {
+                Spent::Nothing => 0,
+                Spent::Counted(tokens) => *tokens,
+                Spent::Estimated { .. } => quota.reserved,
+            };
+            quota.remembered.let_go(quota.reserved, 0);
+            quota.remembered.hold(left);
+            quota.reserved = left;
+        }
+        self.settling.submit(Job {
+            quota,
+            today,
+            spent,
         });
     }
 }

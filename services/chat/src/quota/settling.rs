@@ -14,6 +14,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::{error, warn};
 use troika_chassis::lifecycle::{Drain, Hold};
+use troika_limits::Reservation as OfToday;
 use uuid::Uuid;
 
 use super::{Month, QuotaStore, Settlement, remembered::Remembered};
@@ -47,12 +48,21 @@ pub(crate) enum Spent {
 
 /// A turn to be settled.
 pub(super) struct Job {
+    pub(super) quota: Option<OfQuota>,
+    /// What was reserved of the day's tokens.
+    pub(super) today: Option<OfToday>,
+    pub(super) spent: Spent,
+}
+
+/// What a bot's quota holds for a turn.
+pub(super) struct OfQuota {
     pub(super) turn: Uuid,
     pub(super) bot: BotId,
     pub(super) month: Month,
-    pub(super) held: bool,
+    /// The store said that it holds them.
+    pub(super) certain: bool,
+    /// As this process remembers it.
     pub(super) reserved: u64,
-    pub(super) spent: Spent,
     pub(super) remembered: Arc<Remembered>,
 }
 
@@ -86,8 +96,14 @@ impl Settling {
         let hold = self.drain.hold("usage to be settled");
         if let Err(refused) = self.queue.try_send((job, Instant::now(), hold)) {
             let (job, ..) = refused.into_inner();
-            job.remembered.let_go(job.reserved, 0);
-            error!(bot = %job.bot, queue = QUEUE, "a turn's usage is lost: too many wait to be settled");
+            if let Some(today) = job.today {
+                let reserved = today.amount();
+                today.settle(reserved);
+            }
+            if let Some(quota) = job.quota {
+                quota.remembered.let_go(quota.reserved, 0);
+                error!(bot = %quota.bot, queue = QUEUE, "a turn's usage is lost: too many wait to be settled");
+            }
         }
     }
 }
@@ -101,35 +117,41 @@ async fn settle(store: &dyn QuotaStore, drain: &Drain, job: Job, since: Instant)
             u64::from(counted.prompt) + u64::from(counted.completion)
         }
     };
+    if let Some(today) = job.today {
+        today.settle(tokens);
+    }
+    let Some(quota) = job.quota else {
+        return;
+    };
     let mut settlement = Settlement {
-        turn: job.turn,
-        bot: job.bot,
+        turn: quota.turn,
+        bot: quota.bot,
         tokens,
-        month: job.month,
-        held: job.held,
+        month: quota.month,
+        held: quota.certain,
         at: SystemTime::now(),
     };
     let mut waits = RETRY_AFTER.into_iter();
     let mut wait = RETRY_AFTER[0];
     for attempt in 1.. {
         let Err(problem) = store.settle(&settlement).await else {
-            job.remembered.let_go(job.reserved, tokens);
+            quota.remembered.let_go(quota.reserved, tokens);
             return;
         };
         wait = waits.next().unwrap_or(wait);
         let helps = matches!(problem, StoreError::Unavailable(_));
         let late = since.elapsed() > TRIED || (drain.draining() && attempt >= LAST_ATTEMPTS);
         if !helps || late {
-            job.remembered.let_go(job.reserved, 0);
+            quota.remembered.let_go(quota.reserved, 0);
             error!(
-                bot = %job.bot,
+                bot = %quota.bot,
                 tokens,
                 error = &problem as &dyn std::error::Error,
                 "a turn's usage is lost: it cannot be settled"
             );
             return;
         }
-        warn!(bot = %job.bot, error = &problem as &dyn std::error::Error, retry_in = ?wait, "a turn's usage waits to be settled");
+        warn!(bot = %quota.bot, error = &problem as &dyn std::error::Error, retry_in = ?wait, "a turn's usage waits to be settled");
         if drain.draining() {
             sleep(wait).await;
         } else {

@@ -148,6 +148,11 @@ fn turns(limits: Limits, config: Config) -> Arc<Turns> {
         )),
         in_prompt: 5,
         quotas: Arc::new(Quotas::start(store.clone(), drain.clone())),
+        allowances: Allowances::new(
+            crate::allowance::Config::default(),
+            None,
+            &troika_chassis::meters::Meters::new(),
+        ),
         room: Room::default(),
         writer: Writer::start(store, drain.clone()),
         ladder: Ladder::new(&model::Config::default(), &embedder::tests::http()),
