@@ -184,3 +184,53 @@ async fn a_visitor_signs_in_when_the_free_questions_are_asked() {
     let events = ask_with(troika.gateway(), &question, &headers).await;
     only(&events.all().await, "complete");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clients_tokens_of_a_day_are_held_while_a_turn_runs_and_counted_for_all_processes() {
+    let redis = servers::redis();
+    let hang = Reply::Stream(vec![Step::Token("Half".into()), Step::Hang]);
+    let first = Provider::start([hang, Reply::tokens(["Yes."])]).await;
+    let second = Provider::start([Reply::tokens(["Yes."])]).await;
+    let system = |provider: &Provider| {
+        sandbox()
+            .provider(provider)
+            .env("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port))
+            // One turn at most, and not two.
+            .env("TROIKA_CHAT__LIMITS__DAILY_TOKENS__CLIENT", "8000")
+    };
+    let (first_sandbox, second_sandbox) = (system(&first), system(&second));
+    let (here, there) = (first_sandbox.start(), second_sandbox.start());
+    let mut running = ask(here.gateway(), &question("Why?")).await;
+    running.wait_for("text").await;
+
+    let refused = ask(there.gateway(), &question("Why?")).await;
+    assert_eq!(refused.status, 429);
+    let wait: u64 = refused.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(wait > 0 && wait <= 24 * 3600, "{wait}");
+    assert_eq!(refused.body().await["code"], "daily_budget_exhausted");
+    // Whoever is known has a day of their own.
+    let token = troika_tests::sandbox::token(json!({"userId": "u1", "chatbotId": DEMO_BOT}));
+    let known = [("authorization", format!("Bearer {token}"))];
+    let known = known
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    let answered = ask_with(here.gateway(), &question("Why?"), &known).await;
+    assert_eq!(answered.status, 200);
+    only(&answered.all().await, "complete");
+
+    // The listener leaves: what was asked and said counts, and the rest comes back.
+    drop(running);
+    let begun = std::time::Instant::now();
+    loop {
+        let asked = ask(there.gateway(), &question("Why?")).await;
+        if asked.status == 200 {
+            only(&asked.all().await, "complete");
+            break;
+        }
+        assert!(begun.elapsed().as_secs() < 20, "nothing came back");
+    }
+}
