@@ -234,3 +234,53 @@ async fn a_clients_tokens_of_a_day_are_held_while_a_turn_runs_and_counted_for_al
         assert!(begun.elapsed().as_secs() < 20, "nothing came back");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_goes_on_as_text_when_its_bot_may_speak_no_more_today() {
+    let provider = Provider::start([
+        Reply::tokens(["Good morning. ", "It is nine o'clock now."]),
+        Reply::tokens(["Good evening. ", "It is late."]),
+    ])
+    .await;
+    let troika = sandbox()
+        .provider(&provider)
+        .env("TROIKA_TTS__DAILY_CHARACTERS__BOT", "20")
+        .env("TROIKA_TTS__DAILY_CHARACTERS__CLIENT", "12")
+        .start();
+    let aloud = json!({"query": "Q", "chatbotId": DEMO_BOT, "enableTTS": true});
+    // One sentence fits.
+    let events = ask(troika.gateway(), &aloud).await.all().await;
+    assert!(events.iter().any(|event| event.name == "audio"));
+    assert_eq!(only(&events, "warning").data["code"], "voice_incomplete");
+    assert_eq!(
+        only(&events, "complete").data["fullAnswer"],
+        "Good morning. It is nine o'clock now."
+    );
+    let events = ask(troika.gateway(), &aloud).await.all().await;
+    assert!(!events.iter().any(|event| event.name == "audio"));
+    assert_eq!(only(&events, "warning").data["code"], "voice_unavailable");
+    assert_eq!(only(&events, "complete").data["saved"], true);
+
+    // A text of its own is refused in one piece.
+    let token = troika_tests::sandbox::token(
+        json!({"userId": "u1", "chatbotId": "0123456789abcdef01234567"}),
+    );
+    let speak = async |text: &str| {
+        let answer = troika_tests::http()
+            .post(format!("{}/api/text-to-speech", troika.gateway()))
+            .bearer_auth(&token)
+            .json(&json!({"text": text}))
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        (status.as_u16(), answer.bytes().await.unwrap())
+    };
+    assert_eq!(speak("Hello you.").await.0, 200);
+    let (status, problem) = speak("And again.").await;
+    let problem: Value = serde_json::from_slice(&problem).unwrap();
+    assert_eq!(
+        (status, &problem["code"]),
+        (429, &json!("daily_budget_exhausted"))
+    );
+}
