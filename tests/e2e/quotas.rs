@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use troika_tests::{
+    exposition::Exposition,
     listener::{DEMO_BOT, ask, ask_with, only, order, question},
     provider::{Provider, Reply, Step},
     sandbox::{Sandbox, Troika},
@@ -111,6 +112,11 @@ async fn limits_are_kept(sandbox: Sandbox, provider: Provider) {
         assert!(shown.contains(expected), "{shown}");
     }
     assert_eq!(provider.asked().len(), 4, "who is refused asks no model");
+    let figures = Exposition::of(troika.admin()).await;
+    for reason in ["quota_exhausted", "subscription_ended"] {
+        let refused = figures.value("troika_quota_refusals_total", &[("reason", reason)]);
+        assert_eq!(refused, Some(1.0), "{reason}");
+    }
 }
 
 async fn provider() -> Provider {

@@ -171,7 +171,11 @@ impl Turns {
             let bot = known(bot)?;
             // Only who may ask uses up what others may.
             admission::admit(&bot, &question.caller)?;
-            let (own, quota) = (own?, quota?);
+            let own = own?;
+            let quota = quota.inspect_err(|error| self.meters.quota_refused(error.reason()))?;
+            if matches!(quota, Admitted::SignIn) {
+                self.meters.quota_refused(quota::NEED_AUTH);
+            }
             let tokens = quota::estimate::tokens(&question.query, Some(&bot), &self.room);
             let address = question.client_address.as_deref();
             let today = self
