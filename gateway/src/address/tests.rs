@@ -3,6 +3,8 @@
 use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;
 
+use ipnet::IpNet;
+
 use super::*;
 
 fn headers(lines: &[(&str, &str)]) -> HeaderMap {
