@@ -19,7 +19,7 @@ use troika_chassis::{channel::Channel, context::RequestContext, error::Error};
 use troika_identity::{Caller, Doors, Refusal, SignedIn, told};
 use troika_proto::accounts::v1::{CheckAccountRequest, accounts_client::AccountsClient};
 
-use crate::{call::Peer, config::Config, cors::Page, problem::Problem};
+use crate::{address::ClientAddress, call::Peer, config::Config, cors::Page, problem::Problem};
 
 /// The cookie of an administrator who signed in: over https, and where there is none.
 pub(crate) const COOKIES: [&str; 2] = ["__Host-troika_admin", "troika_admin"];
@@ -77,14 +77,17 @@ impl Edge {
         }
         let page = request.extensions.get::<Page>();
         caller.origin = page.and_then(Page::foreign).map(str::to_owned);
+        let client = request.extensions.get::<ClientAddress>();
+        caller.address = client.map(|client| client.0);
         Ok((caller, signed_in))
     }
 
     /// Who signed in on a page. A cookie that is not good any more is none: the page will say so.
     async fn cookie(&self, headers: &HeaderMap) -> Option<SignedIn> {
         let token = cookie(headers)?;
-        self.doors.verifier.check(&token).await.ok()?;
+        // What was never signed here asks nobody.
         let account = self.doors.sessions.signed_in(&token)?;
+        self.doors.verifier.check(&token).await.ok()?;
         let known = (account.id.clone(), account.revision);
         if self.good.contains_key(&known) {
             return Some(account);
