@@ -57,7 +57,7 @@ impl Default for Config {
 impl Default for DailyTokens {
     fn default() -> Self {
         Self {
-            client: 1_000_000,
+            client: 5_000_000,
             bot: 0,
             company: 0,
         }

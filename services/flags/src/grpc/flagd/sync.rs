@@ -57,10 +57,11 @@ impl FlagSyncService for Sync {
     }
 }
 
-/// Lists name visitors by their ids and addresses: for those who may read flags anyway, and the system's own processes.
+/// Lists name visitors by their ids and addresses: not for visitors and companies. A server that evaluates itself shows a
+/// credential or an admin's token, or nothing, where nothing need be shown.
 fn knows_people<T>(request: &Request<T>) -> bool {
     let caller = Caller::from_extensions(request.extensions());
-    caller.is_admin() || caller.role == Role::Service
+    !matches!(caller.role, Role::Visitor | Role::User)
 }
 
 /// Without the lists whoever is on one is dealt to like everybody else.
