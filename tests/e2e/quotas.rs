@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use troika_tests::{
+    exposition::Exposition,
     listener::{DEMO_BOT, ask, ask_with, only, order, question},
     provider::{Provider, Reply, Step},
     sandbox::{Sandbox, Troika},
@@ -111,6 +112,11 @@ async fn limits_are_kept(sandbox: Sandbox, provider: Provider) {
         assert!(shown.contains(expected), "{shown}");
     }
     assert_eq!(provider.asked().len(), 4, "who is refused asks no model");
+    let figures = Exposition::of(troika.admin()).await;
+    for reason in ["quota_exhausted", "subscription_ended"] {
+        let refused = figures.value("troika_quota_refusals_total", &[("reason", reason)]);
+        assert_eq!(refused, Some(1.0), "{reason}");
+    }
 }
 
 async fn provider() -> Provider {
@@ -183,4 +189,104 @@ async fn a_visitor_signs_in_when_the_free_questions_are_asked() {
     let headers = [("authorization", bearer.as_str())];
     let events = ask_with(troika.gateway(), &question, &headers).await;
     only(&events.all().await, "complete");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clients_tokens_of_a_day_are_held_while_a_turn_runs_and_counted_for_all_processes() {
+    let redis = servers::redis();
+    let hang = Reply::Stream(vec![Step::Token("Half".into()), Step::Hang]);
+    let first = Provider::start([hang, Reply::tokens(["Yes."])]).await;
+    let second = Provider::start([Reply::tokens(["Yes."])]).await;
+    let system = |provider: &Provider| {
+        sandbox()
+            .provider(provider)
+            .env("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port))
+            // One turn at most, and not two.
+            .env("TROIKA_CHAT__LIMITS__DAILY_TOKENS__CLIENT", "8000")
+    };
+    let (first_sandbox, second_sandbox) = (system(&first), system(&second));
+    let (here, there) = (first_sandbox.start(), second_sandbox.start());
+    let mut running = ask(here.gateway(), &question("Why?")).await;
+    running.wait_for("text").await;
+
+    let refused = ask(there.gateway(), &question("Why?")).await;
+    assert_eq!(refused.status, 429);
+    let wait: u64 = refused.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(wait > 0 && wait <= 24 * 3600, "{wait}");
+    assert_eq!(refused.body().await["code"], "daily_budget_exhausted");
+    // Whoever is known has a day of their own.
+    let token = troika_tests::sandbox::token(json!({"userId": "u1", "chatbotId": DEMO_BOT}));
+    let known = [("authorization", format!("Bearer {token}"))];
+    let known = known
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    let answered = ask_with(here.gateway(), &question("Why?"), &known).await;
+    assert_eq!(answered.status, 200);
+    only(&answered.all().await, "complete");
+
+    // The listener leaves: what was asked and said counts, and the rest comes back.
+    drop(running);
+    let begun = std::time::Instant::now();
+    loop {
+        let asked = ask(there.gateway(), &question("Why?")).await;
+        if asked.status == 200 {
+            only(&asked.all().await, "complete");
+            break;
+        }
+        assert!(begun.elapsed().as_secs() < 20, "nothing came back");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_goes_on_as_text_when_its_bot_may_speak_no_more_today() {
+    let provider = Provider::start([
+        Reply::tokens(["Good morning. ", "It is nine o'clock now."]),
+        Reply::tokens(["Good evening. ", "It is late."]),
+    ])
+    .await;
+    let troika = sandbox()
+        .provider(&provider)
+        .env("TROIKA_TTS__DAILY_CHARACTERS__BOT", "20")
+        .env("TROIKA_TTS__DAILY_CHARACTERS__CLIENT", "12")
+        .start();
+    let aloud = json!({"query": "Q", "chatbotId": DEMO_BOT, "enableTTS": true});
+    // One sentence fits.
+    let events = ask(troika.gateway(), &aloud).await.all().await;
+    assert!(events.iter().any(|event| event.name == "audio"));
+    assert_eq!(only(&events, "warning").data["code"], "voice_incomplete");
+    assert_eq!(
+        only(&events, "complete").data["fullAnswer"],
+        "Good morning. It is nine o'clock now."
+    );
+    let events = ask(troika.gateway(), &aloud).await.all().await;
+    assert!(!events.iter().any(|event| event.name == "audio"));
+    assert_eq!(only(&events, "warning").data["code"], "voice_unavailable");
+    assert_eq!(only(&events, "complete").data["saved"], true);
+
+    // A text of its own is refused in one piece.
+    let token = troika_tests::sandbox::token(
+        json!({"userId": "u1", "chatbotId": "0123456789abcdef01234567"}),
+    );
+    let speak = async |text: &str| {
+        let answer = troika_tests::http()
+            .post(format!("{}/api/text-to-speech", troika.gateway()))
+            .bearer_auth(&token)
+            .json(&json!({"text": text}))
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        (status.as_u16(), answer.bytes().await.unwrap())
+    };
+    assert_eq!(speak("Hello you.").await.0, 200);
+    let (status, problem) = speak("And again.").await;
+    let problem: Value = serde_json::from_slice(&problem).unwrap();
+    assert_eq!(
+        (status, &problem["code"]),
+        (429, &json!("daily_budget_exhausted"))
+    );
 }

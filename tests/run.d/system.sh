@@ -80,15 +80,15 @@ api_fuzzer() {
   return "$status"
 }
 
-# fuzz SEED EXAMPLES [OPTIONS…]. Left out: streams without an end, and signing out, which would take the token away.
+# fuzz SEED EXAMPLES [OPTIONS…], in a folder of its own for what the tool keeps. Left out: streams without an end, and signing out, which would take the token away.
 fuzz() {
   local seed="$1" examples="$2"
   shift 2
-  "$tools/fuzzer/bin/schemathesis" run "$system_gateway/openapi.json" --seed "$seed" --max-examples "$examples" "$@" \
+  (cd "$system_data" && "$tools/fuzzer/bin/schemathesis" run "$system_gateway/openapi.json" --seed "$seed" --max-examples "$examples" "$@" \
     --phases examples,coverage,fuzzing --continue-on-failure --request-timeout 20 --no-color --warnings off \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance \
     --exclude-path /api/metrics/live --exclude-path '/api/rollouts/{id}/watch' --exclude-path /ofrep/v1/events \
-    --exclude-path /api/auth/logout >"$log" 2>&1 || { cat "$log"; return 1; }
+    --exclude-path /api/auth/logout) >"$log" 2>&1 || { cat "$log"; return 1; }
   # That it asked at all is seen here, and not taken from its exit code alone.
   grep -E 'Tested: [1-9]' "$log" && grep -E '[0-9]{3,} (generated|passed)' "$log"
 }

@@ -1,7 +1,9 @@
 //! Whom the gateway takes for the client, whatever headers say.
 
-use super::*;
 use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+
+use super::*;
 
 mod fuzz;
 

@@ -15,6 +15,7 @@ use troika_chassis::meters::CountedHistogram;
 use troika_proto::metrics::v1::{CacheResult, FailureKind, Outcome, TurnOutcome};
 
 use self::{exported::Exported, models::Models};
+use crate::quota;
 
 /// Upper bounds in seconds, from an answer out of memory to the longest turn.
 const TURN: [f64; 21] = [
@@ -33,6 +34,9 @@ const QUEUE: [f64; 13] = [
 
 /// How gaps between tokens are told: 2^7 buckets to a power of two, microseconds of 32 bits.
 const GAP_BUCKETS: (u8, u8) = (7, 32);
+
+/// Why a quota lets no question begin.
+const QUOTA: [&str; 3] = ["quota_exhausted", "subscription_ended", quota::NEED_AUTH];
 
 /// Hexadecimal digits of a trace's id.
 const TRACE_DIGITS: usize = 32;
@@ -87,6 +91,7 @@ struct Shared {
     fallbacks: Counter,
     voice_failures: Counter,
     refused: Counter,
+    quota: Family<[(&'static str, &'static str); 1], Counter>,
     characters: Counter,
     audio_chunks: Counter,
 }
@@ -163,6 +168,17 @@ impl Meters {
                 "troika_turns_refused",
                 "Turns that were turned away because the process was full",
             ),
+            quota: process.metric(
+                "troika_quota_refusals",
+                "Questions that a bot's quota did not let begin",
+                || {
+                    let refused = Family::<[(&'static str, &'static str); 1], Counter>::default();
+                    for reason in QUOTA {
+                        drop(refused.get_or_create(&[("reason", reason)]));
+                    }
+                    refused
+                },
+            ),
             characters: count("troika_answer_characters", "Characters that were answered"),
             audio_chunks: count("troika_audio_chunks", "Pieces of sound that were sent"),
             models: Models::default(),
@@ -177,6 +193,14 @@ impl Meters {
     /// A turn was turned away because the process was full.
     pub fn refused(&self) {
         self.shared.refused.inc();
+    }
+
+    /// A bot's quota did not let a question begin. A reason that is none of the list is not counted.
+    pub fn quota_refused(&self, reason: &str) {
+        if let Some(reason) = QUOTA.into_iter().find(|known| *known == reason) {
+            let refused = &self.shared.quota;
+            refused.get_or_create(&[("reason", reason)]).inc();
+        }
     }
 
     /// A turn ended; with the id of its trace, so that a slow one can be looked at.

@@ -18,6 +18,7 @@ use troika_chassis::{
     lifecycle::Drain,
 };
 use troika_evaluation::follow::Flags;
+use troika_identity::Caller;
 use troika_proto::{chat::v1::TurnEvent, metrics::v1::CacheResult};
 use troika_reporting::Reporter;
 use uuid::Uuid;
@@ -78,6 +79,8 @@ pub(crate) struct Turns {
 
 /// A turn that began.
 pub(crate) struct Started<E> {
+    /// What other services are told of who asks.
+    pub(crate) request: RequestContext,
     pub(crate) events: E,
     /// The visitor must sign in before the next question.
     pub(crate) sign_in_next: Option<SignIn>,
@@ -168,7 +171,11 @@ impl Turns {
             let bot = known(bot)?;
             // Only who may ask uses up what others may.
             admission::admit(&bot, &question.caller)?;
-            let (own, quota) = (own?, quota?);
+            let own = own?;
+            let quota = quota.inspect_err(|error| self.meters.quota_refused(error.reason()))?;
+            if matches!(quota, Admitted::SignIn) {
+                self.meters.quota_refused(quota::NEED_AUTH);
+            }
             let tokens = quota::estimate::tokens(&question.query, Some(&bot), &self.room);
             let address = question.client_address.as_deref();
             let today = self
@@ -198,12 +205,15 @@ impl Turns {
             Admitted::SignIn if question.whole => return Err(quota::need_auth()),
             Admitted::SignIn => {
                 return Ok(Started {
+                    request,
                     events: Either::Left(refused::sign_in(id, &question)),
                     sign_in_next: None,
                 });
             }
         };
         held.of_today(today);
+        let request = on_behalf(request, &question.caller, &bot);
+        let on_behalf = request.clone();
         let gathering = if own {
             gathering
         } else {
@@ -242,6 +252,7 @@ impl Turns {
             },
         );
         Ok(Started {
+            request: on_behalf,
             events: Either::Right(events),
             sign_in_next,
         })
@@ -348,6 +359,19 @@ fn conversation(mut messages: Vec<Message>, turn: Uuid, most: usize) -> Vec<Mess
         .unwrap_or(messages.len());
     messages.drain(..first);
     messages
+}
+
+/// Tells other services of which bot and company the turn is: what they do for it counts there.
+fn on_behalf(request: RequestContext, caller: &Caller, bot: &Bot) -> RequestContext {
+    let caller = Caller {
+        chatbot: Some(bot.id.to_string()),
+        company: bot.company.clone(),
+        ..caller.clone()
+    };
+    RequestContext {
+        caller: troika_identity::told(&caller),
+        ..request
+    }
 }
 
 /// A bot that is there.

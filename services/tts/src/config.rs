@@ -13,6 +13,7 @@ use troika_chassis::{
 use troika_evaluation::follow;
 
 use crate::{
+    allowance,
     engine::{espeak, google},
     quota, recordings, session,
     voices::{self, Voice},
@@ -38,6 +39,8 @@ pub struct Config {
     pub cache: recordings::Config,
     /// Calls to Google.
     pub quota: quota::Config,
+    /// Characters in a day.
+    pub daily_characters: allowance::Config,
     /// More tries with the same voice, before any sound.
     pub retry: RetryConfig,
     /// When a family of voices is left alone.
@@ -59,6 +62,7 @@ impl Default for Config {
             pace: session::Config::default(),
             cache: recordings::Config::default(),
             quota: quota::Config::default(),
+            daily_characters: allowance::Config::default(),
             // Sound is waited for: one more try, at once.
             retry: RetryConfig {
                 attempts: 1,

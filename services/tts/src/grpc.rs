@@ -1,6 +1,13 @@
 //! TTS on the wire: requests to sessions, sessions to streams.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::BytesMut;
 use futures::{Stream, StreamExt as _, stream};
@@ -12,15 +19,18 @@ use troika_chassis::{
     lifecycle::{Drain, Hold},
 };
 use troika_evaluation::{built_in::TTS, follow::Flags};
+use troika_identity::Caller;
 use troika_proto::tts::v1::{
     AudioFormat, Finished, ListVoicesRequest, ListVoicesResponse, Manner as WireManner,
-    SpeakRequest, SpeechEvent, SynthesizeRequest, SynthesizeResponse, SynthesizeStreamRequest,
-    Voice as WireVoice, speech_event::Event, synthesize_stream_request::Message, tts_server::Tts,
+    SpeakRequest, SpeechEvent, SpeechWarning, SynthesizeRequest, SynthesizeResponse,
+    SynthesizeStreamRequest, Voice as WireVoice, speech_event::Event,
+    synthesize_stream_request::Message, tts_server::Tts,
 };
 use troika_reporting::Reporter;
 
 use crate::{
     Config,
+    allowance::{Allowance, Allowances},
     engine::SAMPLE_RATE,
     format::{self, Format},
     ladder::Ladder,
@@ -37,6 +47,7 @@ pub(crate) struct TtsService {
     pub(crate) drain: Drain,
     pub(crate) flags: Flags,
     pub(crate) reporter: Reporter,
+    pub(crate) allowances: Allowances,
     /// A place for each session.
     pub(crate) places: Arc<Semaphore>,
 }
@@ -78,6 +89,12 @@ impl TtsService {
             _permit: permit,
             _hold: self.drain.hold("speech"),
         })
+    }
+
+    /// What the caller may have spoken.
+    fn allowance<T>(&self, request: &Request<T>) -> Allowance {
+        let caller = Caller::from_extensions(request.extensions());
+        self.allowances.of(&caller)
     }
 
     /// The manner in which a request wants to be spoken, with the voices that are there.
@@ -168,9 +185,11 @@ impl Tts for TtsService {
         &self,
         request: Request<SynthesizeRequest>,
     ) -> Result<Response<SynthesizeResponse>, Status> {
+        let allowance = self.allowance(&request);
         let request = request.into_inner();
         let format = request::format(request.format());
         let events = self.text(&request.text, request.manner, false)?;
+        allowance.spend(&request.text).await?;
         Ok(Response::new(whole(events, format).await?))
     }
 
@@ -178,8 +197,10 @@ impl Tts for TtsService {
         &self,
         request: Request<SpeakRequest>,
     ) -> Result<Response<Self::SpeakStream>, Status> {
+        let allowance = self.allowance(&request);
         let request = request.into_inner();
         let events = self.text(&request.text, request.manner, true)?;
+        allowance.spend(&request.text).await?;
         Ok(Response::new(on_the_wire(events)))
     }
 
@@ -188,6 +209,7 @@ impl Tts for TtsService {
         request: Request<Streaming<SynthesizeStreamRequest>>,
     ) -> Result<Response<Self::SynthesizeStreamStream>, Status> {
         let place = self.place()?;
+        let allowance = self.allowance(&request);
         let mut messages = request.into_inner();
         let first = messages.message().await?.and_then(|first| first.message);
         let Some(Message::Start(start)) = first else {
@@ -207,9 +229,9 @@ impl Tts for TtsService {
         let turn = uuid::Uuid::try_parse(&start.turn_id)
             .ok()
             .map(|id| id.to_string());
-        Ok(Response::new(on_the_wire(
-            self.session(place, turn, manner, sentences),
-        )))
+        let (sentences, over) = allowance.within(sentences);
+        let events = self.session(place, turn, manner, sentences);
+        Ok(Response::new(on_the_wire(told_of_the_end(events, over))))
     }
 
     async fn list_voices(
@@ -239,6 +261,33 @@ fn wire_voice(voice: &Voice, available: bool) -> WireVoice {
         family: voice.family.name().to_owned(),
         available,
     }
+}
+
+/// Tells, before the last event, that the day's characters were used up; unless something was told to be missing already.
+fn told_of_the_end(
+    events: impl Stream<Item = Event> + Send + 'static,
+    over: Arc<AtomicBool>,
+) -> impl Stream<Item = Event> + Send + 'static {
+    let mut warned = false;
+    events.flat_map(move |event| {
+        warned |= matches!(event, Event::Warning(_));
+        let warning = match &event {
+            Event::Finished(finished) if over.load(Ordering::Relaxed) && !warned => {
+                let nothing = finished.chunks == 0;
+                Some(Event::Warning(SpeechWarning {
+                    code: if nothing {
+                        "voice_unavailable"
+                    } else {
+                        "voice_incomplete"
+                    }
+                    .into(),
+                    message: "No more can be spoken today.".into(),
+                }))
+            }
+            _ => None,
+        };
+        stream::iter(warning.into_iter().chain([event]))
+    })
 }
 
 fn on_the_wire(events: impl Stream<Item = Event> + Send + 'static) -> Events {

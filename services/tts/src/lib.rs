@@ -19,6 +19,7 @@ use troika_proto::tts::v1::{
 };
 use troika_reporting::{Needs, Reporter, Situation};
 
+pub mod allowance;
 mod config;
 pub mod engine;
 pub mod format;
@@ -34,6 +35,7 @@ pub mod voices;
 pub use config::Config;
 pub use rules::RULES;
 
+use allowance::Allowances;
 use engine::{
     Engine,
     espeak::Espeak,
@@ -125,6 +127,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<GrpcService, BuildError
     let service = TtsService {
         flags,
         reporter,
+        allowances: Allowances::new(config.daily_characters, deps.redis.clone(), &deps.meters),
         ladder: Arc::new(ladder),
         places,
         drain: deps.drain.clone(),

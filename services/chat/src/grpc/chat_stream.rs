@@ -89,17 +89,14 @@ impl ChatStream for ChatStreamService {
         question.whole = true;
         let treatment = self.turns.treatment(&question);
         let speak = treatment.speaks;
-        let started = self
-            .turns
-            .start(question, treatment, context.clone())
-            .await?;
+        let started = self.turns.start(question, treatment, context).await?;
         let mut answer = whole(started.events).await?;
         if let Some(SignIn(method)) = started.sign_in_next {
             answer.requires_auth_next = true;
             answer.auth_method = method;
         }
         if speak {
-            self.speak(&mut answer, &context).await;
+            self.speak(&mut answer, &started.request).await;
         }
         Ok(Response::new(answer))
     }

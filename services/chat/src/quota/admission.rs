@@ -67,6 +67,10 @@ pub(crate) struct Asking {
 pub(crate) struct SignIn(pub(crate) String);
 
 /// What a quota says to a turn.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once a turn, and taken apart at once"
+)]
 pub(crate) enum Admitted {
     /// It may begin.
     Yes {
