@@ -1,13 +1,14 @@
 //! Clients that mean harm, against the real binary: slow ones, silent ones, ones that send too much and ones
 //! that send what breaks readers. A visitor asks on meanwhile: each of its questions is answered, on a new
 //! connection, and the memory of the process stays below a bound that is stated here. What the attack cost is
-//! printed: `cargo nextest run -p troika --test e2e hostile --no-capture`.
+//! printed: `cargo test -p troika --test e2e -- hostile --nocapture`.
 
 mod bodies;
 mod confined;
 mod connections;
 mod documents;
 mod http2;
+mod idle;
 mod sockets;
 mod visitor;
 

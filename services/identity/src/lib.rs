@@ -10,6 +10,8 @@ mod caller;
 mod claims;
 mod config;
 mod door;
+#[cfg(test)]
+mod fuzz;
 mod key_set;
 mod keys;
 mod refusal;

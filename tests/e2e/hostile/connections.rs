@@ -10,13 +10,12 @@ use tokio::{
 use troika_tests::{
     listener::text,
     provider::{Provider, Reply},
-    sandbox::Troika,
     until,
 };
 
 use super::{
     Bound, from_everywhere, provider,
-    sockets::{address, asking, connect, connect_narrow, drip, raise_open_files, until_cut},
+    sockets::{address, asking, connect, connect_narrow, drip},
     visitor::{Visitor, answered},
 };
 
@@ -26,9 +25,6 @@ const SLOW: usize = 300;
 const PATIENCE: &str = "2s";
 /// Within what time a slow client must be gone: far more than what is set, for busy machines.
 const GONE: Duration = Duration::from_secs(30);
-
-/// Descriptors that the processes need beside those of the attack.
-const OTHER_FILES: usize = 1000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn heads_that_come_byte_by_byte_are_cut_and_hold_up_nobody() {
@@ -128,72 +124,6 @@ async fn sip(mut socket: TcpStream) {
         socket.read_u8().await.unwrap();
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_silent_connections_hold_up_nobody_and_are_let_go() {
-    silent_connections(1000, 64).await;
-}
-
-/// The full size: minutes, and more open files than many machines allow a test.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes: tests/run --long"]
-async fn ten_thousand_silent_connections_hold_up_nobody_and_are_let_go() {
-    silent_connections(10_000, 384).await;
-}
-
-/// Half of the connections say nothing at all, half of them asked once. Both sides' limits of open files hold:
-/// with fewer than asked for, that is said.
-async fn silent_connections(wanted: usize, mebibytes: u64) {
-    let count = wanted.min(raise_open_files().saturating_sub(OTHER_FILES));
-    if count < wanted {
-        println!("the limit of open files allows {count} connections of {wanted}");
-    }
-    let provider = provider().await;
-    let troika = from_everywhere(&provider)
-        .env("TROIKA_GATEWAY__MAX_CONNECTIONS", (count + 500).to_string())
-        .env("TROIKA_GATEWAY__HEAD_TIMEOUT", "20s")
-        .start();
-    answered(troika.gateway()).await;
-    let bound = Bound::of(&troika, mebibytes);
-    let visitor = Visitor::asks(troika.gateway());
-    let begun = Instant::now();
-    let mut silent = Vec::with_capacity(count);
-    for place in 0..count {
-        silent.push(idle(&troika, place % 2 == 0).await);
-    }
-    println!("{count} connections: opened in {:?}", begun.elapsed());
-    // The visitor asks on while all are open.
-    for _ in 0..20 {
-        answered(troika.gateway()).await;
-    }
-    let gone = join_all(
-        silent
-            .into_iter()
-            .map(|socket| tokio::spawn(until_cut(socket))),
-    );
-    let gone = tokio::time::timeout(Duration::from_secs(120), gone)
-        .await
-        .expect("silent connections are let go");
-    assert_eq!(gone.len(), count);
-    visitor.leaves("silent connections").await;
-    bound.holds(&format!("{count} silent connections"));
-}
-
-async fn idle(troika: &Troika, asks_once: bool) -> TcpStream {
-    let mut socket = connect(troika.gateway()).await;
-    if asks_once {
-        let head = format!(
-            "GET /health HTTP/1.1\r\nhost: {}\r\n\r\n",
-            address(troika.gateway())
-        );
-        socket.write_all(head.as_bytes()).await.unwrap();
-        let mut answer = [0; 4096];
-        let read = socket.read(&mut answer).await.unwrap();
-        let answer = String::from_utf8_lossy(&answer[..read]);
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    }
-    socket
 }
 
 /// With every slot taken, who comes waits until the silent are let go; nothing breaks.

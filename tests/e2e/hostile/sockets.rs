@@ -1,10 +1,11 @@
 //! Bare connections that do what no HTTP client does.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
@@ -19,6 +20,13 @@ pub(super) fn address(gateway: &str) -> SocketAddr {
 /// A connection that says nothing yet.
 pub(super) async fn connect(gateway: &str) -> TcpStream {
     TcpStream::connect(address(gateway)).await.unwrap()
+}
+
+/// A connection from this address of the machine, any of 127.0.0.0/8.
+pub(super) async fn connect_from(gateway: &str, from: Ipv4Addr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((from, 0))).unwrap();
+    socket.connect(address(gateway)).await.unwrap()
 }
 
 /// A connection that takes as little at a time as the system allows.
@@ -84,29 +92,21 @@ pub(super) async fn until_cut(mut socket: TcpStream) -> Duration {
     begun.elapsed()
 }
 
-/// Lets this process and the ones it starts have as many files open as the system lets it have; how many.
-pub(super) fn raise_open_files() -> usize {
-    let own = std::process::id().to_string();
-    let set = std::process::Command::new("prlimit")
-        .args(["--pid", &own, "--nofile=1048576:1048576"])
-        .stderr(std::process::Stdio::null())
-        .status();
-    if !set.is_ok_and(|status| status.success()) {
-        // Not root: as much as is allowed.
-        let set = std::process::Command::new("sh")
-            .args([
-                "-c",
-                &format!("prlimit --pid {own} --nofile=$(ulimit -Hn):"),
-            ])
-            .status();
-        assert!(set.unwrap().success());
+/// Lets this process and the ones it starts have this many files open, or as many as the system lets it have; how many.
+pub(super) fn raise_open_files(wanted: u64) -> u64 {
+    let allowed = getrlimit(Resource::Nofile);
+    let most = allowed.maximum.unwrap_or(u64::MAX);
+    let wanted = wanted.max(allowed.current.unwrap_or(u64::MAX));
+    let limit = |current: u64, maximum: u64| Rlimit {
+        current: Some(current),
+        maximum: Some(maximum),
+    };
+    // Raising the highest that is allowed takes root.
+    let raised = setrlimit(Resource::Nofile, limit(wanted, wanted.max(most)));
+    if raised.is_err() {
+        setrlimit(Resource::Nofile, limit(wanted.min(most), most)).unwrap();
     }
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
-    let line = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))
-        .unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// Sends these bytes and no more; the statuses of all answers until the connection ends.

@@ -29,19 +29,24 @@ impl Visitor {
     /// in time.
     pub(super) async fn leaves(self, attack: &str) {
         self.stop.cancel();
-        let mut took = self.asking.await.unwrap();
-        took.sort();
-        let quantile = |part: f64| took[((took.len() - 1) as f64 * part) as usize];
-        println!(
-            "{attack}: {} questions answered of {}, the median in {:?}, 95 % in {:?}, all in {:?}",
-            took.len(),
-            took.len(),
-            quantile(0.5),
-            quantile(0.95),
-            quantile(1.0)
-        );
-        assert!(quantile(1.0) < PATIENCE, "{attack}: {:?}", quantile(1.0));
+        let slowest = figures(attack, self.asking.await.unwrap());
+        assert!(slowest < PATIENCE, "{attack}: {slowest:?}");
     }
+}
+
+/// Prints how long answers took; the longest.
+pub(super) fn figures(when: &str, mut took: Vec<Duration>) -> Duration {
+    took.sort();
+    let quantile = |part: f64| took[((took.len() - 1) as f64 * part) as usize];
+    println!(
+        "{when}: {} questions answered of {}, the median in {:?}, 95 % in {:?}, all in {:?}",
+        took.len(),
+        took.len(),
+        quantile(0.5),
+        quantile(0.95),
+        quantile(1.0)
+    );
+    quantile(1.0)
 }
 
 /// How long each question took, from the connection to the last event.

@@ -160,28 +160,3 @@ async fn the_way_of_signing_is_ours_to_choose() {
         Some(Refusal::InvalidToken)
     );
 }
-
-proptest::proptest! {
-    #[test]
-    fn no_text_is_a_token_and_none_breaks_anything(text in ".{0,300}", tail in "[A-Za-z0-9_-]{0,80}\\.[A-Za-z0-9_-]{0,80}\\.[A-Za-z0-9_-]{0,80}") {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let verifier = verifier(|_| {});
-            for text in [&text, &tail] {
-                assert_eq!(refusal(&verifier, text).await, Some(Refusal::InvalidToken));
-            }
-        });
-    }
-
-    #[test]
-    fn a_token_with_one_changed_byte_is_none(at in 0_usize..1000, byte in 0x21_u8..0x7f) {
-        let token = signed(&hs256(), SECRET, json!({}));
-        let mut changed = token.clone().into_bytes();
-        let at = at % changed.len();
-        changed[at] = byte;
-        let changed = String::from_utf8(changed).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let refused = runtime.block_on(async { refusal(&verifier(|_| {}), &changed).await });
-        assert_eq!(refused.is_none(), changed == token);
-    }
-}
