@@ -72,7 +72,8 @@ fn visitors(gateway: &str) -> (Arc<Mutex<Vec<Exchange>>>, tokio::task::JoinSet<(
     (saved, asking)
 }
 
-async fn messages(troika: &Troika, session: &str) -> Vec<Message> {
+/// What is in the history of a conversation.
+pub(crate) async fn messages(troika: &Troika, session: &str) -> Vec<Message> {
     let request = ListMessagesRequest {
         chatbot_id: DEMO_BOT.into(),
         session_id: session.into(),

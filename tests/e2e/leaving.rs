@@ -7,9 +7,10 @@ use serde_json::json;
 use troika_tests::{
     listener::{ask, question},
     provider::{Departure, Provider, Reply, Step},
+    until,
 };
 
-use crate::sandbox;
+use crate::{acknowledged::messages, sandbox};
 
 /// Leaves after `seen` has come; how long the provider's connection lived on.
 async fn leave_after(seen: &str, steps: Vec<Step>) -> Duration {
@@ -93,6 +94,11 @@ async fn what_was_said_is_in_the_history() {
     listening.wait_for("text").await;
     drop(listening);
     provider.ended(1).await;
+    // Who left does not wait for the store.
+    until("both are kept", Duration::from_secs(10), async || {
+        messages(&troika, session.as_str().unwrap()).await.len() == 2
+    })
+    .await;
     let mut second = question("Second");
     second["sessionId"] = session;
     ask(troika.gateway(), &second).await.all().await;

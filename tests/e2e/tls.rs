@@ -646,7 +646,7 @@ async fn a_certificate_that_is_refused_makes_a_service_unavailable_and_the_log_s
 async fn check_config_opens_the_files_that_the_configuration_names() {
     let kept = Kept::new();
     let keys = kept.folder.path().join("keys.json");
-    fs::write(&keys, "{\"keys\": []}").unwrap();
+    fs::write(&keys, r#"{"keys": [{"kty": "of another kind"}]}"#).unwrap();
     let all = |sandbox: Sandbox| {
         kept.between(kept.door(sandbox))
             .env("TROIKA_AUTH__JWKS_FILE", keys.to_str().unwrap())

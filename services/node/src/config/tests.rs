@@ -242,16 +242,16 @@ fn roles_on_one_port_are_refused() {
 }
 
 #[test]
-fn those_who_run_a_process_find_it_beside_its_role() {
+fn those_who_run_a_process_find_it_beside_its_role_on_its_own_machine() {
     let admin =
         |env: &[(&str, &str)], role| rules::admin_listen(&load(env).unwrap(), role).to_string();
     let moved = [("TROIKA_CHAT__LISTEN", "0.0.0.0:65500"), ("PORT", "0")];
     assert_eq!(admin(&[], Role::Gateway), "127.0.0.1:5100");
     assert_eq!(admin(&[], Role::Chat), "127.0.0.1:50151");
-    assert_eq!(admin(&moved, Role::Chat), "0.0.0.0:65400");
+    assert_eq!(admin(&moved, Role::Chat), "127.0.0.1:65400");
     assert_eq!(admin(&moved, Role::Gateway), "127.0.0.1:0");
-    let told = [("TROIKA_ADMIN__LISTEN", "127.0.0.1:9000")];
-    assert_eq!(admin(&told, Role::Chat), "127.0.0.1:9000");
+    let told = [("TROIKA_ADMIN__LISTEN", "0.0.0.0:9000")];
+    assert_eq!(admin(&told, Role::Chat), "0.0.0.0:9000");
     let errors = load(&[("TROIKA_ADMIN__LISTEN", "127.0.0.1:50051")]).unwrap_err();
     assert!(errors.to_string().contains("admin.listen"), "{errors}");
 }
