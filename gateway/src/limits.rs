@@ -113,7 +113,8 @@ impl Who {
 pub(crate) async fn limit(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>();
     let path = route.map_or(request.uri().path(), MatchedPath::as_str);
-    let Some(kind) = Kind::of(request.method(), path) else {
+    let names_bot = route.is_none() && request.uri().query().is_some_and(|it| it.contains("bot="));
+    let Some(kind) = Kind::of(request.method(), path, names_bot) else {
         return next.run(request).await;
     };
     let address = client::address(request.extensions());

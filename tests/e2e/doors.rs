@@ -2,6 +2,7 @@
 //! has a row here that says who may pass, and what everybody else is told. A route or a method without a row fails.
 
 mod stopping;
+mod tenants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,8 +28,6 @@ const OWN_COMPANY: &str = "64b0c0ffee00000000000001";
 enum Who {
     /// Everybody who shows nothing bad.
     All,
-    /// The same, and tokens of another bot or company are told so.
-    AskersOfTheBot,
     /// Whoever shows any good token.
     Token,
     /// Companies and admins.
@@ -49,8 +48,8 @@ use Who::*;
 
 /// Each route of the gateway that its description names.
 const ROUTES: &[(&str, &str, Who)] = &[
-    ("post", "/api/chat/query/stream", AskersOfTheBot),
-    ("post", "/api/chat/query", AskersOfTheBot),
+    ("post", "/api/chat/query/stream", All),
+    ("post", "/api/chat/query", All),
     ("post", "/api/chat/stop", All),
     ("post", "/api/text-to-speech", All),
     ("get", "/api/tts/voices", All),
@@ -203,9 +202,9 @@ const METHODS: &[(&str, Who)] = &[
     ("troika.metrics.v1.Metrics/CompareArms", Service),
     ("troika.metrics.v1.Metrics/GetSnapshot", All),
     ("troika.metrics.v1.Metrics/GetSummary", All),
-    ("troika.metrics.v1.Metrics/WatchSummary", All),
+    ("troika.metrics.v1.Metrics/WatchSummary", Admin),
     ("troika.metrics.v1.Metrics/ListEvents", Token),
-    ("troika.metrics.v1.Metrics/GetHistory", All),
+    ("troika.metrics.v1.Metrics/GetHistory", Admin),
     ("troika.metrics.v1.Metrics/GetHealth", All),
     ("troika.metrics.v1.Metrics/Reset", Admin),
     ("troika.metrics.v1.Alerts/ListAlerts", Admin),
@@ -343,7 +342,7 @@ fn expected(who: Who, shown: &Shown) -> Option<&'static str> {
     let anonymous = shown.role == Role::Anonymous;
     let admin = matches!(shown.role, Role::Admin | Role::SuperAdmin);
     match who {
-        All | AskersOfTheBot => None,
+        All => None,
         SignedIn => Some("auth_required"),
         _ if anonymous => Some("auth_required"),
         Token => None,
@@ -371,6 +370,21 @@ fn house(pair: &rcgen::KeyPair) -> Troika {
 
 fn pair() -> rcgen::KeyPair {
     rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap()
+}
+
+/// A good token that its owner took back.
+async fn revoked(gateway: &str) -> Shown {
+    let taken_back = token(json!({ "id": "s9", "email": "a@b.example", "role": "admin" }));
+    let out = troika_tests::http()
+        .post(format!("{gateway}/api/auth/logout"))
+        .bearer_auth(&taken_back);
+    assert_eq!(out.send().await.unwrap().status(), 200);
+    Shown {
+        what: "a revoked token",
+        token: Some(taken_back),
+        bad: Some("token_revoked"),
+        role: Role::Anonymous,
+    }
 }
 
 /// Sends a request to a route with nothing sensible in it: doors are passed before anything else is looked at.
@@ -423,7 +437,8 @@ async fn every_route_lets_in_whom_it_should_and_tells_the_others_why_not() {
         .map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned()))
         .collect();
     assert_eq!(described, rows, "each route has a row");
-    let everything = everything(&pair);
+    let mut everything = everything(&pair);
+    everything.push(revoked(gateway).await);
     let mut wrong = Vec::new();
     for (method, path, who) in ROUTES.iter().chain(PARTICULAR) {
         for shown in &everything {
@@ -437,9 +452,10 @@ async fn every_route_lets_in_whom_it_should_and_tells_the_others_why_not() {
                     let of_roles = expected.ends_with("_required") && expected != "auth_required";
                     code == expected && status == if of_roles { 403 } else { 401 }
                 }
-                // The body holds nothing sensible: that is what they are told.
+                // The body holds nothing sensible: that is what they are told. Nobody is away, and nobody asked too much.
                 None => {
-                    (!matches!(status, 401 | 403) && status != 500) || code == "wrong_credentials"
+                    (!matches!(status, 401 | 403 | 429) && status < 500)
+                        || ["wrong_credentials", "too_many_tries"].contains(&code.as_str())
                 }
             };
             if !right {
@@ -598,7 +614,9 @@ async fn every_method_holds_whoever_calls_it_directly_to_the_same_rules() {
     let troika = house(&pair);
     let channels = channels(&troika).await;
     let mut wrong = Vec::new();
-    for shown in everything(&pair) {
+    let mut everything = everything(&pair);
+    everything.push(revoked(troika.gateway()).await);
+    for shown in everything {
         for (channel, method, who) in everywhere(&channels) {
             let headers = bearer(shown.token.as_deref());
             let outcome = call(channel, method, headers).await;
@@ -657,7 +675,7 @@ async fn who_shows_nothing_is_refused_everywhere_where_the_configuration_says_so
             (
                 process(SECRET, Some(&Caller::default())),
                 match who {
-                    All | AskersOfTheBot | Token => None,
+                    All | Token => None,
                     _ => Some("auth_required"),
                 },
             ),
@@ -686,7 +704,8 @@ async fn who_shows_nothing_is_refused_everywhere_where_the_configuration_says_so
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_that_was_signed_can_be_gone_on_with_by_its_visitor_alone() {
-    let troika = sandbox().start();
+    let sandbox = sandbox();
+    let troika = sandbox.start();
     let url = format!("{}/api/chat/query", troika.gateway());
     let ask = async |session: Option<&str>, proof: Option<&str>, token: Option<&str>| {
         let asked =
@@ -725,4 +744,26 @@ async fn a_conversation_that_was_signed_can_be_gone_on_with_by_its_visitor_alone
     }
     let (last, _) = ask(Some(session), Some(&signed), None).await;
     assert_eq!(last["sessionId"], session);
+    // The same id at another bot is another conversation, and what is signed there opens nothing here.
+    let made = sandbox.run(&[
+        "bots",
+        "create",
+        "--id",
+        OTHER_BOT,
+        "--name",
+        "Other",
+        "--addr",
+        troika.chat(),
+    ]);
+    assert!(made.status.success());
+    let there = troika_tests::http().post(&url).json(&json!({
+        "query": "What is troika?", "chatbotId": OTHER_BOT, "sessionId": session,
+    }));
+    let there = there.send().await.unwrap();
+    let forged = there.headers()["x-session-token"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let (refused, _) = ask(Some(session), Some(&forged), None).await;
+    assert_eq!(refused["code"], "session_not_yours", "{refused}");
 }

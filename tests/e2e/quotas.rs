@@ -199,6 +199,9 @@ async fn a_clients_tokens_of_a_day_are_held_while_a_turn_runs_and_counted_for_al
     let second = Provider::start([Reply::tokens(["Yes."])]).await;
     let system = |provider: &Provider| {
         sandbox()
+            .limited()
+            .env("TROIKA_GATEWAY__LIMITS__API__LIMIT", "0")
+            .env("TROIKA_GATEWAY__LIMITS__STREAM__LIMIT", "0")
             .provider(provider)
             .env("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port))
             // One turn at most, and not two.

@@ -18,8 +18,12 @@ pub(super) enum Kind {
 impl Kind {
     /// The kind of a request, by its route; `None` when it is not counted: pages, health, figures for machines, and
     /// preflights.
-    pub(super) fn of(method: &Method, path: &str) -> Option<Self> {
-        let is_api = path.starts_with("/api/") || path.starts_with("/ofrep/");
+    pub(super) fn of(method: &Method, path: &str, names_bot: bool) -> Option<Self> {
+        // What leads to other services: the interface, figures, and the page of a bot that must be looked up.
+        let is_api = path.starts_with("/api/")
+            || path.starts_with("/ofrep/")
+            || matches!(path, "/metrics" | "/prometheus/metrics")
+            || names_bot;
         if !is_api || path.starts_with("/api/metrics/health/") || method == Method::OPTIONS {
             return None;
         }
@@ -52,22 +56,35 @@ mod tests {
             "/dashboard",
             "/health",
             "/ready",
-            "/metrics",
-            "/prometheus/metrics",
             "/api/metrics/health/streaming",
             "/docs",
             "/openapi.json",
             "/grpc.health.v1.Health/Check",
             "/apidocs",
         ] {
-            assert_eq!(Kind::of(&Method::GET, path), None, "{path}");
+            assert_eq!(Kind::of(&Method::GET, path, false), None, "{path}");
         }
-        assert_eq!(Kind::of(&Method::OPTIONS, "/api/chat/query/stream"), None);
+        assert_eq!(
+            Kind::of(&Method::OPTIONS, "/api/chat/query/stream", false),
+            None
+        );
+        // A page whose bot must be looked up, and figures that are added up for whoever asks, cost others something.
+        for (path, names_bot) in [
+            ("/", true),
+            ("/metrics", false),
+            ("/prometheus/metrics", false),
+        ] {
+            assert_eq!(
+                Kind::of(&Method::GET, path, names_bot),
+                Some(Kind::Call),
+                "{path}"
+            );
+        }
     }
 
     #[test]
     fn calls_are_counted_as_what_they_are() {
-        let post = |path| Kind::of(&Method::POST, path);
+        let post = |path| Kind::of(&Method::POST, path, false);
         assert_eq!(post("/api/chat/query/stream"), Some(Kind::Stream));
         assert_eq!(
             post("/api/troika/intelligent-chat/stream"),
@@ -78,7 +95,7 @@ mod tests {
         assert_eq!(post("/api/chat/stop"), Some(Kind::Call));
         assert_eq!(post("/ofrep/v1/evaluate/flags"), Some(Kind::Call));
         assert_eq!(post("/api/nothing"), Some(Kind::Call));
-        let got = Kind::of(&Method::GET, "/api/chat/query/stream");
+        let got = Kind::of(&Method::GET, "/api/chat/query/stream", false);
         assert_eq!(got, Some(Kind::Call), "there is no such call");
     }
 }

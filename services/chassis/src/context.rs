@@ -153,7 +153,12 @@ pub(crate) fn is_background(path: &str) -> bool {
     path.starts_with("/grpc.health.")
         || path.starts_with("/grpc.reflection.")
         || matches!(path, "/health" | "/ready" | "/metrics")
-        || PAGE_PARTS.iter().any(|ending| path.ends_with(ending))
+        || (PAGE_PARTS.iter().any(|ending| path.ends_with(ending)) && !is_api(path))
+}
+
+/// Whether a path is one of an interface, whatever a name at its end looks like.
+fn is_api(path: &str) -> bool {
+    path.starts_with("/api/") || path.starts_with("/ofrep/")
 }
 
 /// The id of the trace that a span belongs to, in hexadecimal digits, as logs and figures name it.

@@ -1,8 +1,6 @@
 //! How often, and how much in a day, who asks, a bot and a company may, so that none of them crowds out the others. Counted
 //! for all processes together. It must not know quotas, which are what was paid for, nor how a turn goes.
 
-use std::net::IpAddr;
-
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use serde::{Deserialize, Serialize};
 use tracing::info;
@@ -59,7 +57,7 @@ impl Default for Config {
 impl Default for DailyTokens {
     fn default() -> Self {
         Self {
-            client: 1_000_000,
+            client: 5_000_000,
             bot: 0,
             company: 0,
         }
@@ -110,7 +108,6 @@ impl Allowances {
         &self,
         bot: &Bot,
         caller: &Caller,
-        address: Option<&str>,
         tokens: u64,
     ) -> Result<Reservation, Error> {
         let id = bot.id.to_string();
@@ -127,7 +124,7 @@ impl Allowances {
             bot: of_bot,
             company: of_company,
         } = self.config.daily_tokens;
-        let client = (DAYS[0], who(caller, address), client);
+        let client = (DAYS[0], who(caller), client);
         let days: Vec<(&str, (Key, u64))> = [
             client,
             (DAYS[1], Some(id), of_bot),
@@ -170,13 +167,10 @@ impl Allowances {
 
 /// Whom a day is counted for: who showed who they are, else their address. Nobody where neither is known, and no process of
 /// the system itself.
-fn who(caller: &Caller, address: Option<&str>) -> Option<String> {
+fn who(caller: &Caller) -> Option<String> {
     match caller.role {
         Role::Service => None,
-        Role::Anonymous => {
-            let address: IpAddr = address?.parse().ok()?;
-            Some(counted(address).to_string())
-        }
+        Role::Anonymous => caller.address.map(|address| counted(address).to_string()),
         role => Some(format!("{}:{}", role.as_str(), caller.subject)),
     }
 }

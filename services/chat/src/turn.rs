@@ -144,7 +144,7 @@ impl Turns {
             .running
             .list(
                 id,
-                question.session,
+                (question.bot, question.session),
                 &question.caller,
                 self.config.max_running,
             )
@@ -177,11 +177,7 @@ impl Turns {
                 self.meters.quota_refused(quota::NEED_AUTH);
             }
             let tokens = quota::estimate::tokens(&question.query, Some(&bot), &self.room);
-            let address = question.client_address.as_deref();
-            let today = self
-                .allowances
-                .take(&bot, &question.caller, address, tokens)
-                .await?;
+            let today = self.allowances.take(&bot, &question.caller, tokens).await?;
             Ok((bot, own, quota, today))
         };
         let gathering = gathering.instrument(span.clone()).boxed();

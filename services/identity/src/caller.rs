@@ -1,5 +1,7 @@
 //! Who asks, and what that says about what they may touch. It knows neither tokens nor wires.
 
+use std::net::IpAddr;
+
 use http::Extensions;
 use troika_proto::identity::v1 as wire;
 
@@ -48,10 +50,32 @@ pub struct Caller {
     pub chatbot: Option<String>,
     /// The company of a user.
     pub company: Option<String>,
-    /// The conversation that a signed session names: a UUID.
-    pub session: Option<String>,
+    /// The conversation that a signed session names.
+    pub session: Option<SignedSession>,
     /// The web origin of the page that asks, as its browser says.
     pub origin: Option<String>,
+    /// Where they ask from, as the edge saw it.
+    pub address: Option<IpAddr>,
+}
+
+/// A conversation of one bot, as it was signed: with another bot it is none.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignedSession {
+    /// 24 hex digits.
+    pub bot: String,
+    /// A UUID.
+    pub id: String,
+}
+
+/// A process of this system made the call, for whom it names or for itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Vouched(pub bool);
+
+impl Vouched {
+    /// As the door noted it.
+    pub fn from_extensions(extensions: &Extensions) -> Self {
+        extensions.get().copied().unwrap_or_default()
+    }
 }
 
 impl Caller {
@@ -110,14 +134,17 @@ impl From<&Caller> for wire::Caller {
             Role::SuperAdmin => wire::Role::SuperAdmin,
             Role::Service => wire::Role::Service,
         };
+        let session = caller.session.as_ref();
         Self {
             role: role.into(),
             subject: caller.subject.clone(),
             name: caller.name.clone(),
             chatbot_id: caller.chatbot.clone().unwrap_or_default(),
             company_id: caller.company.clone().unwrap_or_default(),
-            session_id: caller.session.clone().unwrap_or_default(),
+            session_id: session.map(|it| it.id.clone()).unwrap_or_default(),
             origin: caller.origin.clone().unwrap_or_default(),
+            session_chatbot_id: session.map(|it| it.bot.clone()).unwrap_or_default(),
+            address: caller.address.map(|it| it.to_string()).unwrap_or_default(),
         }
     }
 }
@@ -140,8 +167,12 @@ impl From<wire::Caller> for Caller {
             name: sent.name,
             chatbot: filled(sent.chatbot_id),
             company: filled(sent.company_id),
-            session: filled(sent.session_id),
+            session: filled(sent.session_id).map(|id| SignedSession {
+                bot: sent.session_chatbot_id,
+                id,
+            }),
             origin: filled(sent.origin),
+            address: sent.address.parse().ok(),
         }
     }
 }

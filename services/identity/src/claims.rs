@@ -89,6 +89,7 @@ impl Claims {
                 company,
                 session: None,
                 origin: None,
+                address: None,
             },
             email: self.email,
             phone: self.phone,

@@ -14,7 +14,7 @@ use troika_chassis::{error::Error, server::GrpcService};
 
 use crate::{
     access::{Access, Rules},
-    caller::Caller,
+    caller::{Caller, SignedSession, Vouched},
     refusal::Refusal,
     service::Services,
     session::Sessions,
@@ -75,7 +75,7 @@ impl Doors {
                 .to_str()
                 .ok()
                 .and_then(|text| self.sessions.read(text));
-            caller.session = session.map(|(_, session)| session);
+            caller.session = session.map(|(bot, id)| SignedSession { bot, id });
         }
         Ok(caller)
     }
@@ -112,7 +112,7 @@ struct Door {
 }
 
 impl Door {
-    async fn admit(&self, method: &str, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    async fn admit(&self, method: &str, headers: &HeaderMap) -> Result<(Caller, Vouched), Refusal> {
         let (caller, vouched) = self.doors.caller(headers).await?;
         if self.doors.required && !vouched && !caller.is_known() {
             return Err(Refusal::NoToken);
@@ -121,7 +121,7 @@ impl Door {
         // A method that nobody thought of is closed.
         let access = rule.map_or(Access::Service, |(_, access)| *access);
         access.admit(&caller, vouched)?;
-        Ok(caller)
+        Ok((caller, Vouched(vouched)))
     }
 }
 
@@ -129,8 +129,9 @@ impl Door {
 async fn pass(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
     let method = request.uri().path().trim_start_matches('/');
     match door.admit(method, request.headers()).await {
-        Ok(caller) => {
+        Ok((caller, vouched)) => {
             request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(vouched);
             next.run(request).await
         }
         Err(refusal) => {

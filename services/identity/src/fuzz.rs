@@ -19,7 +19,7 @@ use troika_chassis::config::Secret;
 
 use crate::{
     CALLER, CREDENTIAL, Caller, Config, Doors, Role, SESSION, Secrets, ServiceCredential, Services,
-    Sessions, Verifier, told,
+    Sessions, Verifier, caller::SignedSession, told,
 };
 
 const SECRET: &str = "3f9c1b7e5d2a4860b1c7e9f2a4d6b8c0";
@@ -447,7 +447,11 @@ proptest! {
             name: text(),
             chatbot: filled(text()),
             company: filled(text()),
-            session: filled(text()),
+            session: filled(text()).map(|id| SignedSession {
+                bot: "0123456789abcdef01234567".to_owned(),
+                id,
+            }),
+            address: "2001:db8::1".parse().ok(),
             origin: filled(text()),
         };
         headers.insert(CALLER, told(&caller).unwrap());

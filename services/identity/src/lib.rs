@@ -22,7 +22,7 @@ mod session;
 mod verifier;
 
 pub use access::{Access, Rules};
-pub use caller::{Caller, Role};
+pub use caller::{Caller, Role, SignedSession, Vouched};
 pub use config::{Config, SHORTEST_SECRET};
 pub use door::{Doors, SESSION, bearer};
 pub use key_set::check_key_file;

@@ -18,7 +18,7 @@ use troika_chassis::{
     error::{Code, Error, Violation},
     lifecycle::Drain,
 };
-use troika_identity::Caller;
+use troika_identity::{Caller, Role, Vouched};
 use troika_proto::metrics::v1::{
     CompareArmsRequest, CompareArmsResponse, GetHealthRequest, GetHealthResponse,
     GetHistoryRequest, GetHistoryResponse, GetSnapshotRequest, GetSnapshotResponse,
@@ -107,8 +107,17 @@ impl Metrics for MetricsService {
         &self,
         request: Request<GetSnapshotRequest>,
     ) -> Result<Response<GetSnapshotResponse>, Status> {
+        let caller = Caller::from_extensions(request.extensions());
         let sent = request.into_inner();
         let (span, by) = (span(sent.window()), dimension(sent.by()));
+        if by.is_some() && !caller.is_admin() && caller.role != Role::Service {
+            return Err(Error::new(
+                Code::PermissionDenied,
+                "admin_required",
+                "Figures of single bots, models and languages are for administrators.",
+            )
+            .into());
+        }
         Ok(Response::new(snapshot(&self.kept, span, by)))
     }
 
@@ -151,6 +160,9 @@ impl Metrics for MetricsService {
         &self,
         request: Request<ListEventsRequest>,
     ) -> Result<Response<ListEventsResponse>, Status> {
+        let vouched = Vouched::from_extensions(request.extensions());
+        // The edge knows whom it asks for, and masks sessions itself.
+        let knows_sessions = vouched.0 || Caller::from_extensions(request.extensions()).is_admin();
         let limit = match request.into_inner().limit {
             0 => SOME_EVENTS,
             limit if limit <= MOST_EVENTS => limit,
@@ -161,9 +173,14 @@ impl Metrics for MetricsService {
         };
         let ledger = self.kept.ledger();
         let events = ledger.events().take(limit as usize).map(figures::event);
-        Ok(Response::new(ListEventsResponse {
-            events: events.collect(),
-        }))
+        let mut events: Vec<_> = events.collect();
+        if !knows_sessions {
+            for event in &mut events {
+                event.session_id.clear();
+                event.turn_id.clear();
+            }
+        }
+        Ok(Response::new(ListEventsResponse { events }))
     }
 
     async fn get_history(

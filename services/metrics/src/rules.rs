@@ -1,4 +1,5 @@
-//! Who may make which call. Figures are open, as they were in the backend before; events name sessions.
+//! Who may make which call, as at the edge: figures of all are open, as they were in the backend before; those of single bots,
+//! and sessions, are not.
 
 use troika_identity::{
     Access::{Admin, Anyone, Known, Service},
@@ -11,9 +12,9 @@ pub const RULES: Rules = &[
     ("troika.metrics.v1.Metrics/CompareArms", Service),
     ("troika.metrics.v1.Metrics/GetSnapshot", Anyone),
     ("troika.metrics.v1.Metrics/GetSummary", Anyone),
-    ("troika.metrics.v1.Metrics/WatchSummary", Anyone),
+    ("troika.metrics.v1.Metrics/WatchSummary", Admin),
     ("troika.metrics.v1.Metrics/ListEvents", Known),
-    ("troika.metrics.v1.Metrics/GetHistory", Anyone),
+    ("troika.metrics.v1.Metrics/GetHistory", Admin),
     ("troika.metrics.v1.Metrics/GetHealth", Anyone),
     ("troika.metrics.v1.Metrics/Reset", Admin),
     ("troika.metrics.v1.Alerts/ListAlerts", Admin),

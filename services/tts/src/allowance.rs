@@ -16,7 +16,7 @@ use troika_chassis::{
     redis::Redis,
 };
 use troika_identity::{Caller, Role};
-use troika_limits::{Budget, Key};
+use troika_limits::{Budget, Key, counted};
 
 /// The policies, as figures and the log call them.
 const POLICIES: [&str; 3] = ["client_characters", "bot_characters", "company_characters"];
@@ -25,7 +25,7 @@ const POLICIES: [&str; 3] = ["client_characters", "bot_characters", "company_cha
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// Of a subject of a token, else of a visitor's session.
+    /// Of a subject of a token, else of an address.
     pub client: u64,
     /// Of a bot, whoever listens.
     pub bot: u64,
@@ -166,7 +166,7 @@ impl Allowance {
 fn who(caller: &Caller) -> Option<String> {
     match caller.role {
         Role::Service => None,
-        Role::Anonymous => caller.session.clone(),
+        Role::Anonymous => caller.address.map(|address| counted(address).to_string()),
         role => Some(format!("{}:{}", role.as_str(), caller.subject)),
     }
 }

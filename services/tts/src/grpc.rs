@@ -11,7 +11,10 @@ use std::{
 
 use bytes::BytesMut;
 use futures::{Stream, StreamExt as _, stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tonic::{Request, Response, Status, Streaming};
 use tracing::info;
 use troika_chassis::{
@@ -39,6 +42,9 @@ use crate::{
 };
 
 mod request;
+
+/// How long the first message of a turn may take.
+const START: Duration = Duration::from_secs(5);
 
 /// The service.
 pub(crate) struct TtsService {
@@ -208,10 +214,13 @@ impl Tts for TtsService {
         &self,
         request: Request<Streaming<SynthesizeStreamRequest>>,
     ) -> Result<Response<Self::SynthesizeStreamStream>, Status> {
-        let place = self.place()?;
         let allowance = self.allowance(&request);
         let mut messages = request.into_inner();
-        let first = messages.message().await?.and_then(|first| first.message);
+        // Who says nothing takes no place from those who do.
+        let first = timeout(START, messages.message()).await.map_err(|_| {
+            request::violation("start", "any.required", "start did not come in time")
+        })?;
+        let first = first?.and_then(|first| first.message);
         let Some(Message::Start(start)) = first else {
             return Err(request::violation(
                 "start",
@@ -220,6 +229,7 @@ impl Tts for TtsService {
             )
             .into());
         };
+        let place = self.place()?;
         let manner = self.manner(start.manner, true)?;
         // A listener that breaks off has nothing more to say; its own stream is dropped anyway.
         let sentences = messages.filter_map(async |message| match message.ok()?.message? {

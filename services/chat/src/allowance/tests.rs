@@ -39,7 +39,7 @@ fn visitor(subject: &str) -> Caller {
 }
 
 async fn ask(allowances: &Allowances, bot: &Bot) -> Result<Reservation, Error> {
-    allowances.take(bot, &Caller::default(), None, 10).await
+    allowances.take(bot, &Caller::default(), 10).await
 }
 
 fn code(taken: Result<Reservation, Error>) -> String {
@@ -122,7 +122,11 @@ async fn a_client_is_a_subject_else_an_address_and_no_process_is_one() {
         ..off()
     });
     let take = async |caller: &Caller, address: Option<&str>| {
-        let taken = allowances.take(&bot(1, ""), caller, address, 10).await;
+        let caller = Caller {
+            address: address.map(|address| address.parse().unwrap()),
+            ..caller.clone()
+        };
+        let taken = allowances.take(&bot(1, ""), &caller, 10).await;
         taken.map(|taken| taken.settle(10)).is_ok()
     };
     assert!(take(&visitor("ada"), Some("192.0.2.1")).await);

@@ -30,10 +30,15 @@ impl Owner {
     }
 
     /// Whose a conversation becomes when this caller goes on with it; `None` for who shows nothing that binds it.
-    pub(crate) fn of(caller: &Caller, session: &str) -> Option<Self> {
+    pub(crate) fn of(caller: &Caller, bot: BotId, session: Uuid) -> Option<Self> {
         match caller.role {
             Role::Service => None,
-            Role::Anonymous => (caller.session.as_deref() == Some(session)).then(Self::of_session),
+            // What was signed for another bot's conversation says nothing about this one, whatever its id.
+            Role::Anonymous => caller
+                .session
+                .as_ref()
+                .filter(|signed| signed.bot == bot.to_string() && signed.id == session.to_string())
+                .map(|_| Self::of_session()),
             role => {
                 let who = format!("{}:{}", role.as_str(), caller.subject);
                 let mut mark = hex::encode(Sha256::digest(who));
@@ -93,7 +98,7 @@ impl Owners {
             return Ok(true);
         }
         let name = session.to_string();
-        let wanted = Owner::of(caller, &name);
+        let wanted = Owner::of(caller, bot, session);
         let key = (bot, session);
         if wanted.is_none() && self.free.contains_key(&key) {
             return Ok(true);

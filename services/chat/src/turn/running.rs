@@ -10,7 +10,7 @@ use troika_chassis::error::{Code, Error};
 use troika_identity::{Caller, Role};
 use uuid::Uuid;
 
-use crate::history::owners::Owner;
+use crate::{bots::BotId, history::owners::Owner};
 
 /// Turns by id. A turn is listed from its start until its [`Listed`] is dropped.
 #[derive(Clone, Default)]
@@ -19,6 +19,7 @@ pub(crate) struct Running {
 }
 
 struct Turn {
+    bot: BotId,
     session: Uuid,
     /// Whose the conversation is by who asked; `None` when that showed nothing, and whoever knows the id may go on with it.
     owner: Option<Owner>,
@@ -46,7 +47,7 @@ impl Running {
     pub(crate) fn list(
         &self,
         turn: Uuid,
-        session: Uuid,
+        (bot, session): (BotId, Uuid),
         caller: &Caller,
         most: usize,
     ) -> Option<Listed> {
@@ -58,8 +59,9 @@ impl Running {
         turns.insert(
             turn,
             Turn {
+                bot,
                 session,
-                owner: Owner::of(caller, &session.to_string()),
+                owner: Owner::of(caller, bot, session),
                 stop: stop.clone(),
             },
         );
@@ -120,7 +122,7 @@ impl Turn {
     fn may_be_stopped_by(&self, caller: &Caller) -> bool {
         caller.role == Role::Service
             || self.owner.is_none()
-            || self.owner == Owner::of(caller, &self.session.to_string())
+            || self.owner == Owner::of(caller, self.bot, self.session)
     }
 }
 
@@ -132,7 +134,11 @@ impl Drop for Listed {
 
 #[cfg(test)]
 mod tests {
+    use troika_identity::SignedSession;
+
     use super::*;
+
+    const BOT: BotId = BotId([1; 12]);
 
     fn nobody() -> Caller {
         Caller::default()
@@ -148,7 +154,10 @@ mod tests {
 
     fn signed(session: Uuid) -> Caller {
         Caller {
-            session: Some(session.to_string()),
+            session: Some(SignedSession {
+                bot: BOT.to_string(),
+                id: session.to_string(),
+            }),
             ..Caller::default()
         }
     }
@@ -159,7 +168,7 @@ mod tests {
         let session = Uuid::new_v4();
         let list = |session| {
             running
-                .list(Uuid::new_v4(), session, &nobody(), 10)
+                .list(Uuid::new_v4(), (BOT, session), &nobody(), 10)
                 .unwrap()
         };
         let (a, b, c) = (list(session), list(session), list(Uuid::new_v4()));
@@ -187,7 +196,9 @@ mod tests {
         ];
         for asker in &askers {
             let running = Running::default();
-            let turn = running.list(Uuid::new_v4(), session, asker, 10).unwrap();
+            let turn = running
+                .list(Uuid::new_v4(), (BOT, session), asker, 10)
+                .unwrap();
             let strangers = [
                 nobody(),
                 signed(Uuid::new_v4()),
@@ -220,8 +231,12 @@ mod tests {
     fn of_two_who_ask_in_one_conversation_each_stops_what_is_theirs() {
         let (running, session) = (Running::default(), Uuid::new_v4());
         let (ada, bob) = (known(Role::Visitor, "ada"), known(Role::Visitor, "bob"));
-        let of_ada = running.list(Uuid::new_v4(), session, &ada, 10).unwrap();
-        let of_bob = running.list(Uuid::new_v4(), session, &bob, 10).unwrap();
+        let of_ada = running
+            .list(Uuid::new_v4(), (BOT, session), &ada, 10)
+            .unwrap();
+        let of_bob = running
+            .list(Uuid::new_v4(), (BOT, session), &bob, 10)
+            .unwrap();
         assert_eq!(running.stop(&Target::Session(session), &ada).unwrap(), 1);
         assert!(of_ada.stop.is_cancelled() && !of_bob.stop.is_cancelled());
         let process = Caller::service("a process");
@@ -234,7 +249,7 @@ mod tests {
     #[test]
     fn no_more_than_the_most_are_listed() {
         let running = Running::default();
-        let list = || running.list(Uuid::new_v4(), Uuid::new_v4(), &nobody(), 1);
+        let list = || running.list(Uuid::new_v4(), (BOT, Uuid::new_v4()), &nobody(), 1);
         let first = list();
         assert!(first.is_some());
         assert!(list().is_none());

@@ -54,7 +54,8 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     }
 }
 
-/// Where the process that runs `role`, and no other or as the first, shows its figures.
+/// Where the process that runs `role`, and no other or as the first, shows its figures: on this machine alone, unless
+/// somebody says otherwise.
 pub(crate) fn admin_listen(config: &Config, role: Role) -> SocketAddr {
     config.admin.listen.unwrap_or_else(|| {
         let role = listen(config, role);
@@ -64,7 +65,7 @@ pub(crate) fn admin_listen(config: &Config, role: Role) -> SocketAddr {
                 .checked_add(ADMIN_OFFSET)
                 .unwrap_or_else(|| port - ADMIN_OFFSET),
         };
-        SocketAddr::new(role.ip(), port)
+        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)
     })
 }
 

@@ -1,5 +1,7 @@
 use std::{collections::HashMap, sync::Mutex};
 
+use troika_identity::SignedSession;
+
 use super::*;
 
 /// Owners in memory; away when there is no map.
@@ -42,8 +44,15 @@ fn known(role: Role, subject: &str) -> Caller {
 }
 
 fn signed(session: Uuid) -> Caller {
+    signed_at(BOT, session)
+}
+
+fn signed_at(bot: BotId, session: Uuid) -> Caller {
     Caller {
-        session: Some(session.to_string()),
+        session: Some(SignedSession {
+            bot: bot.to_string(),
+            id: session.to_string(),
+        }),
         ..Caller::default()
     }
 }
@@ -132,4 +141,16 @@ async fn while_the_store_is_away_nobody_is_refused_and_nothing_is_told() {
             .unwrap()
     );
     assert!(!owners.admit(BOT, session, &signed(session)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_session_that_was_signed_for_another_bot_opens_nothing_here() {
+    let store = store();
+    let session = Uuid::new_v4();
+    let owners = owners(&store);
+    assert!(owners.admit(BOT, session, &signed(session)).await.unwrap());
+    let forged = signed_at(BotId([2; 12]), session);
+    let refused = owners.admit(BOT, session, &forged).await.unwrap_err();
+    assert_eq!(refused.reason(), "session_not_yours");
+    assert!(owners.admit(BOT, session, &signed(session)).await.unwrap());
 }

@@ -4,7 +4,8 @@ use std::{pin::Pin, sync::Arc};
 
 use futures::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status};
-use troika_evaluation::flagd::document;
+use troika_evaluation::{flag::Flag, flagd::document};
+use troika_identity::{Caller, Role};
 use troika_proto::flagd::sync::v1::{
     FetchAllFlagsRequest, FetchAllFlagsResponse, GetMetadataRequest, GetMetadataResponse,
     SyncFlagsRequest, SyncFlagsResponse, flag_sync_service_server::FlagSyncService,
@@ -24,12 +25,13 @@ impl FlagSyncService for Sync {
 
     async fn sync_flags(
         &self,
-        _: Request<SyncFlagsRequest>,
+        request: Request<SyncFlagsRequest>,
     ) -> Result<Response<Self::SyncFlagsStream>, Status> {
         let states = self.watchers.states(&self.book)?;
-        Ok(Response::new(Box::pin(states.map(|state| {
+        let people = knows_people(&request);
+        Ok(Response::new(Box::pin(states.map(move |state| {
             Ok(SyncFlagsResponse {
-                flag_configuration: definitions(&state),
+                flag_configuration: definitions(&state, people),
                 sync_context: None,
             })
         }))))
@@ -37,10 +39,10 @@ impl FlagSyncService for Sync {
 
     async fn fetch_all_flags(
         &self,
-        _: Request<FetchAllFlagsRequest>,
+        request: Request<FetchAllFlagsRequest>,
     ) -> Result<Response<FetchAllFlagsResponse>, Status> {
         Ok(Response::new(FetchAllFlagsResponse {
-            flag_configuration: definitions(&*self.book.now()?),
+            flag_configuration: definitions(&*self.book.now()?, knows_people(&request)),
         }))
     }
 
@@ -55,6 +57,23 @@ impl FlagSyncService for Sync {
     }
 }
 
-fn definitions(state: &State) -> String {
-    document(state.flags.values()).to_string()
+/// Lists name visitors by their ids and addresses: not for visitors and companies. A server that evaluates itself shows a
+/// credential or an admin's token, or nothing, where nothing need be shown.
+fn knows_people<T>(request: &Request<T>) -> bool {
+    let caller = Caller::from_extensions(request.extensions());
+    !matches!(caller.role, Role::Visitor | Role::User)
+}
+
+/// Without the lists whoever is on one is dealt to like everybody else.
+fn definitions(state: &State, people: bool) -> String {
+    if people {
+        return document(state.flags.values()).to_string();
+    }
+    let unnamed = |flag: &Flag| Flag {
+        blacklist: Default::default(),
+        whitelist: Default::default(),
+        ..flag.clone()
+    };
+    let flags: Vec<Flag> = state.flags.values().map(unnamed).collect();
+    document(&flags).to_string()
 }
