@@ -159,8 +159,25 @@ fn head() -> impl Strategy<Value = Value> {
         ]).prop_map(Value::from),
         1 => value(),
     ];
-    (algorithm, fields(NAMES, 3)).prop_map(|(algorithm, mut head)| {
+    // As their writers mean them: what says that the rest is to be read in another way.
+    let meant = prop_oneof![
+        1 => Just(None),
+        1 => select(vec![
+            ("crit", json!(["exp"])),
+            ("crit", json!([])),
+            ("enc", json!("A128GCM")),
+            ("zip", json!("DEF")),
+            ("b64", json!(false)),
+            ("kid", json!("../../dev/null")),
+            ("cty", json!("JWT")),
+        ])
+        .prop_map(Some),
+    ];
+    (algorithm, fields(NAMES, 3), meant).prop_map(|(algorithm, mut head, meant)| {
         head.insert("alg".to_owned(), algorithm);
+        if let Some((name, value)) = meant {
+            head.insert(name.to_owned(), value);
+        }
         Value::Object(head)
     })
 }
@@ -187,28 +204,30 @@ fn claims() -> impl Strategy<Value = Value> {
         "nbf",
         "admin",
     ];
-    let role = select(vec![
-        "admin",
-        "super_admin",
-        "user",
-        "visitor",
-        "service",
-        "root",
-    ]);
-    let known = (role, moment(), prop::option::of(moment())).prop_map(|(role, exp, nbf)| {
-        let mut claims = json!({"id": "s1", "role": role, "exp": exp});
-        if let Some(nbf) = nbf {
-            claims["nbf"] = nbf;
-        }
-        claims
-    });
-    let odd = (known, fields(NAMES, 4)).prop_map(|(mut claims, fields)| {
+    let known = || {
+        let role = select(vec![
+            "admin",
+            "super_admin",
+            "user",
+            "visitor",
+            "service",
+            "root",
+        ]);
+        (role, moment(), prop::option::of(moment())).prop_map(|(role, exp, nbf)| {
+            let mut claims = json!({"id": "s1", "role": role, "exp": exp});
+            if let Some(nbf) = nbf {
+                claims["nbf"] = nbf;
+            }
+            claims
+        })
+    };
+    let odd = (known(), fields(NAMES, 4)).prop_map(|(mut claims, fields)| {
         for (name, value) in fields {
             claims[name] = value;
         }
         claims
     });
-    prop_oneof![9 => odd, 1 => value()]
+    prop_oneof![5 => known(), 4 => odd, 1 => value()]
 }
 
 /// Head and claims, signed with this secret whatever the head says.
