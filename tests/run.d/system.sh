@@ -63,10 +63,11 @@ api_fuzzer() {
   start_system || return 1
   token="$(troika token --role admin)"
   echo "seed $seed, $examples examples of each operation"
-  echo "-- asked by an administrator"
-  fuzz "$seed" "$examples" --header "Authorization: Bearer $token" || status=$?
   echo "-- asked by nobody"
   fuzz "$seed" "$examples" || status=$?
+  # Last, for an administrator switches flags: a voice that is off is told by 503.
+  echo "-- asked by an administrator"
+  fuzz "$seed" "$examples" --header "Authorization: Bearer $token" --exclude-path /api/text-to-speech || status=$?
   if ! kill -0 "$system_pid" 2>/dev/null || ! curl -fsS --max-time 5 "$system_gateway/ready" >/dev/null; then
     echo "troika is not ready any more:"
     tail -5 "$system_data/log"
@@ -80,7 +81,8 @@ api_fuzzer() {
   return "$status"
 }
 
-# fuzz SEED EXAMPLES [OPTIONS…], in a folder of its own for what the tool keeps. Left out: streams without an end, and signing out, which would take the token away.
+# fuzz SEED EXAMPLES [OPTIONS…], in a folder of its own for what the tool keeps. Left out: streams without an end, signing
+# out, which would take the token away, and the route whose 503 says that the system is not well.
 fuzz() {
   local seed="$1" examples="$2"
   shift 2
@@ -88,7 +90,7 @@ fuzz() {
     --phases examples,coverage,fuzzing --continue-on-failure --request-timeout 20 --no-color --warnings off \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance \
     --exclude-path /api/metrics/live --exclude-path '/api/rollouts/{id}/watch' --exclude-path /ofrep/v1/events \
-    --exclude-path /api/auth/logout) >"$log" 2>&1 || { cat "$log"; return 1; }
+    --exclude-path /api/auth/logout --exclude-path /api/metrics/health/streaming) >"$log" 2>&1 || { cat "$log"; return 1; }
   # That it asked at all is seen here, and not taken from its exit code alone.
   grep -E 'Tested: [1-9]' "$log" && grep -E '[0-9]{3,} (generated|passed)' "$log"
 }
