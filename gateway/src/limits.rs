@@ -1,13 +1,16 @@
 //! How often a client may ask: every call of the API is counted before anything else looks at it, and answered with how
 //! much is left. It must not know what a call does; what is wrong with one it learns from its answer's status.
 
-mod client;
 mod fields;
 mod held;
 mod kind;
-mod refusals;
+mod refusal;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     body::Body,
@@ -19,15 +22,18 @@ use http::StatusCode;
 use ipnet::IpNet;
 use troika_chassis::deps::Deps;
 use troika_identity::Caller;
-use troika_limits::{Charge, Counted, Key, Limiter, Policy, Slot, Verdict};
+use troika_limits::{Charge, Counted, Key, Limiter, Policy, Refusals, Slot, Verdict, counted};
 
 use self::{
     fields::Told,
     held::Held,
     kind::Kind,
-    refusals::{Refusal, Refusals},
+    refusal::{POLICIES, Refusal},
 };
-use crate::config::{Config, LimitsConfig};
+use crate::{
+    address::ClientAddress,
+    config::{Config, LimitsConfig},
+};
 
 /// What counts the requests that cannot be taken.
 const INVALID: &str = "invalid";
@@ -59,7 +65,7 @@ impl Limits {
                 limiter: Limiter::new(deps.redis.clone()),
                 config: config.limits.clone(),
                 exempt: config.rate_limit_ip_whitelist.clone(),
-                refusals: Refusals::new(&deps.meters),
+                refusals: Refusals::new(&deps.meters, POLICIES),
             }),
         }
     }
@@ -95,11 +101,9 @@ struct Who {
 
 impl Who {
     fn of(address: IpAddr, caller: &Caller) -> Self {
-        let subject = (!caller.subject.is_empty())
-            .then(|| format!("{}:{}", caller.role.as_str(), caller.subject));
         Self {
-            address: troika_limits::counted(address).to_string(),
-            subject,
+            address: counted(address).to_string(),
+            subject: caller.principal(),
         }
     }
 
@@ -117,7 +121,9 @@ pub(crate) async fn limit(State(limits): State<Limits>, request: Request, next: 
     let Some(kind) = Kind::of(request.method(), path, names_bot) else {
         return next.run(request).await;
     };
-    let address = client::address(request.extensions());
+    // Requests without one are counted together.
+    let client = request.extensions().get::<ClientAddress>();
+    let address = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.0);
     let shared = &limits.shared;
     if shared
         .exempt
@@ -210,7 +216,11 @@ impl Limits {
 
     /// Answers a request that is not let through.
     fn refuse(&self, refusal: Refusal, kind: Kind, route: &str, told: &Told) -> Response {
-        self.shared.refusals.note(refusal.policy(), route);
+        let policy = refusal.policy();
+        // Nothing of who it was is told.
+        if let Some(untold) = self.shared.refusals.note(policy) {
+            tracing::info!(policy, route, untold, "a request was refused: too many");
+        }
         let mut response = refusal.problem(kind).into_response();
         told.write(response.headers_mut());
         response

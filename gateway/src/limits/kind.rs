@@ -16,8 +16,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The kind of a request, by its route; `None` when it is not counted: pages, health, figures for machines, and
-    /// preflights.
+    /// The kind of a request, by its route and whether its query names a bot; `None` when it is not counted: pages that
+    /// nobody is asked for, health, and preflights.
     pub(super) fn of(method: &Method, path: &str, names_bot: bool) -> Option<Self> {
         // What leads to other services: the interface, figures, and the page of a bot that must be looked up.
         let is_api = path.starts_with("/api/")

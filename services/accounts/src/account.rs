@@ -2,11 +2,8 @@
 
 use std::{fmt, time::SystemTime};
 
-use email_address::{EmailAddress, Options};
+use troika_chassis::email::is_address;
 use uuid::Uuid;
-
-/// The longest address that mail can be sent to (RFC 5321, 4.5.3.1.3).
-const LONGEST_EMAIL: usize = 254;
 
 /// What an account may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,15 +78,7 @@ impl Email {
         if text.is_empty() {
             return Err("email is required: whose account is it?");
         }
-        let options = Options::default()
-            .without_display_text()
-            .without_domain_literal();
-        let good = text.len() <= LONGEST_EMAIL
-            && !text
-                .chars()
-                .any(|letter| letter.is_control() || letter.is_whitespace())
-            && EmailAddress::parse_with_options(&text, options).is_ok();
-        if good {
+        if is_address(&text) {
             Ok(Self(text))
         } else {
             Err("email must be an address, such as ada@shop.example")

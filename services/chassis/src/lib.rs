@@ -9,6 +9,7 @@ pub mod channel;
 pub mod config;
 pub mod context;
 pub mod deps;
+pub mod email;
 pub mod embedded;
 pub mod error;
 pub mod health;

@@ -1,7 +1,6 @@
 //! How often, and how much in a day, who asks, a bot and a company may, so that none of them crowds out the others. Counted
 //! for all processes together. It must not know quotas, which are what was paid for, nor how a turn goes.
 
-use prometheus_client::metrics::{counter::Counter, family::Family};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 use troika_chassis::{
@@ -10,8 +9,8 @@ use troika_chassis::{
     meters::Meters,
     redis::Redis,
 };
-use troika_identity::{Caller, Role};
-use troika_limits::{Budget, Charge, Key, Limiter, Policy, Reservation, counted};
+use troika_identity::Caller;
+use troika_limits::{Budget, Charge, Key, Limiter, Policy, Refusals, Reservation, counted};
 
 use crate::bots::Bot;
 
@@ -71,31 +70,22 @@ impl Validate for Config {
     }
 }
 
-/// Counts on all processes' common Redis, or in this process. Cloning is cheap.
-#[derive(Clone)]
+/// Counts on all processes' common Redis, or in this process.
 pub(crate) struct Allowances {
     limiter: Limiter,
     budget: Budget,
     config: Config,
-    refused: Family<[(&'static str, &'static str); 1], Counter>,
+    refusals: Refusals,
 }
 
 impl Allowances {
     /// Must be called within a Tokio runtime.
     pub(crate) fn new(config: Config, redis: Option<Redis>, meters: &Meters) -> Self {
-        let refused: Family<[(&'static str, &'static str); 1], Counter> = meters.metric(
-            "troika_limit_refusals",
-            "Requests that were not let through, by the policy they had used up",
-            Family::default,
-        );
-        for policy in RATES.into_iter().chain(DAYS) {
-            let _from_the_start = refused.get_or_create(&[("policy", policy)]);
-        }
         Self {
             limiter: Limiter::new(redis.clone()),
             budget: Budget::new(redis),
             config,
-            refused,
+            refusals: Refusals::new(meters, RATES.into_iter().chain(DAYS)),
         }
     }
 
@@ -112,34 +102,35 @@ impl Allowances {
     ) -> Result<Reservation, Error> {
         let id = bot.id.to_string();
         let company = bot.company.as_deref();
-        let rates: Vec<Charge> = [
+        let (names, rates): (Vec<_>, Vec<_>) = [
             (RATES[0], Some(id.as_str()), self.config.bot),
             (RATES[1], company, self.config.company),
         ]
         .into_iter()
-        .filter_map(|(what, who, policy)| Some(Charge::one(Key::new(what, who?), policy)))
-        .collect();
+        .filter(|(.., policy)| !policy.is_off())
+        .filter_map(|(what, who, policy)| Some((what, Charge::one(Key::new(what, who?), policy))))
+        .unzip();
         let DailyTokens {
             client,
             bot: of_bot,
             company: of_company,
         } = self.config.daily_tokens;
         let client = (DAYS[0], who(caller), client);
-        let days: Vec<(&str, (Key, u64))> = [
+        let (days, keys): (Vec<_>, Vec<_>) = [
             client,
             (DAYS[1], Some(id), of_bot),
             (DAYS[2], company.map(str::to_owned), of_company),
         ]
         .into_iter()
+        .filter(|(.., most)| *most > 0)
         .filter_map(|(what, who, most)| Some((what, (Key::new(what, &who?), most))))
-        .collect();
-        let keys: Vec<(Key, u64)> = days.iter().map(|(_, key)| key.clone()).collect();
+        .unzip();
         let (verdict, reserved) = futures::join!(
             self.limiter.take(&rates),
             self.budget.reserve(&keys, tokens)
         );
         if let Some(place) = verdict.refused {
-            self.note(RATES[place], bot);
+            self.note(names[place], bot);
             return Err(Error::new(
                 Code::ResourceExhausted,
                 "rate_limited",
@@ -148,7 +139,7 @@ impl Allowances {
             .with_retry_after(verdict.retry_after()));
         }
         reserved.map_err(|exhausted| {
-            self.note(days[exhausted.place].0, bot);
+            self.note(days[exhausted.place], bot);
             Error::new(
                 Code::ResourceExhausted,
                 "daily_budget_exhausted",
@@ -160,19 +151,18 @@ impl Allowances {
 
     /// One more that was refused. Nothing of who asked is told.
     fn note(&self, policy: &'static str, bot: &Bot) {
-        self.refused.get_or_create(&[("policy", policy)]).inc();
-        info!(policy, bot = %bot.id, "a question was refused: too many");
+        if let Some(untold) = self.refusals.note(policy) {
+            info!(policy, bot = %bot.id, untold, "a question was refused: too many");
+        }
     }
 }
 
 /// Whom a day is counted for: who showed who they are, else their address. Nobody where neither is known, and no process of
 /// the system itself.
 fn who(caller: &Caller) -> Option<String> {
-    match caller.role {
-        Role::Service => None,
-        Role::Anonymous => caller.address.map(|address| counted(address).to_string()),
-        role => Some(format!("{}:{}", role.as_str(), caller.subject)),
-    }
+    caller
+        .principal()
+        .or_else(|| Some(counted(caller.address?).to_string()))
 }
 
 #[cfg(test)]

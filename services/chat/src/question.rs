@@ -2,8 +2,10 @@
 
 use std::sync::LazyLock;
 
-use email_address::{EmailAddress, Options};
-use troika_chassis::error::{Code, Error, Violation};
+use troika_chassis::{
+    email::is_address,
+    error::{Code, Error, Violation},
+};
 use troika_identity::Caller;
 use uuid::Uuid;
 
@@ -18,8 +20,6 @@ use crate::{
 pub(crate) const MAX_QUERY_CHARACTERS: usize = 5000;
 /// Longest visitor's name, in characters.
 const MAX_NAME_CHARACTERS: usize = 200;
-/// The longest path of a mail (RFC 5321, 4.5.3.1.3) without its brackets.
-const MAX_EMAIL_BYTES: usize = 254;
 
 /// What a caller sent.
 #[derive(Default)]
@@ -124,7 +124,10 @@ impl TryFrom<Unchecked> for Question {
         };
 
         let email = given(sent.email);
-        if email.as_deref().is_some_and(|text| !is_email(text)) {
+        if email
+            .as_deref()
+            .is_some_and(|text| has_hidden(text) || !is_address(text))
+        {
             fault(
                 "email",
                 "string.email",
@@ -208,17 +211,6 @@ fn given(field: Option<String>) -> Option<String> {
     field
         .map(|text| text.trim().to_owned())
         .filter(|text| !text.is_empty())
-}
-
-/// An address alone: no name around it, no whitespace, none longer than mail takes (RFC 5321).
-fn is_email(text: &str) -> bool {
-    let options = Options::default()
-        .without_display_text()
-        .without_domain_literal();
-    text.len() <= MAX_EMAIL_BYTES
-        && !has_hidden(text)
-        && !text.chars().any(char::is_whitespace)
-        && EmailAddress::parse_with_options(text, options).is_ok()
 }
 
 /// `^\+?[0-9]{7,15}$`

@@ -209,7 +209,7 @@ impl Turns {
         };
         held.of_today(today);
         let request = on_behalf(request, &question.caller, &bot);
-        let on_behalf = request.clone();
+        let told = request.clone();
         let gathering = if own {
             gathering
         } else {
@@ -248,7 +248,7 @@ impl Turns {
             },
         );
         Ok(Started {
-            request: on_behalf,
+            request: told,
             events: Either::Right(events),
             sign_in_next,
         })

@@ -115,6 +115,12 @@ impl Caller {
         self.role != Role::Anonymous
     }
 
+    /// Who it is in one text, for whoever showed who they are; no process of this system.
+    pub fn principal(&self) -> Option<String> {
+        let is_somebody = self.role != Role::Service && !self.subject.is_empty();
+        is_somebody.then(|| format!("{}:{}", self.role.as_str(), self.subject))
+    }
+
     /// Whether a bot of this company is theirs to look after.
     pub fn owns(&self, company: Option<&str>) -> bool {
         self.is_admin()

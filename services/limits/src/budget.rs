@@ -108,6 +108,11 @@ impl Budget {
 }
 
 impl Reservation {
+    /// Whether it counts against anything.
+    pub fn is_counted(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// What was reserved.
     pub fn amount(&self) -> u64 {
         self.amount

@@ -14,6 +14,7 @@ mod key;
 mod limiter;
 mod link;
 mod policy;
+mod refusals;
 mod streams;
 #[cfg(test)]
 mod testing;
@@ -24,5 +25,6 @@ pub use crate::{
     key::Key,
     limiter::{Charge, Counted, Limiter, Verdict},
     policy::{Policy, PolicyChange},
+    refusals::Refusals,
     streams::{Full, Slot},
 };

@@ -18,7 +18,7 @@ use troika_chassis::{
     error::{Code, Error, Violation},
     lifecycle::Drain,
 };
-use troika_identity::{Caller, Role, Vouched};
+use troika_identity::{Caller, Refusal, Role, Vouched};
 use troika_proto::metrics::v1::{
     CompareArmsRequest, CompareArmsResponse, GetHealthRequest, GetHealthResponse,
     GetHistoryRequest, GetHistoryResponse, GetSnapshotRequest, GetSnapshotResponse,
@@ -111,12 +111,7 @@ impl Metrics for MetricsService {
         let sent = request.into_inner();
         let (span, by) = (span(sent.window()), dimension(sent.by()));
         if by.is_some() && !caller.is_admin() && caller.role != Role::Service {
-            return Err(Error::new(
-                Code::PermissionDenied,
-                "admin_required",
-                "Figures of single bots, models and languages are for administrators.",
-            )
-            .into());
+            return Err(Error::from(Refusal::AdminRequired).into());
         }
         Ok(Response::new(snapshot(&self.kept, span, by)))
     }

@@ -7,7 +7,6 @@ use std::sync::{
 };
 
 use futures::{Stream, StreamExt as _};
-use prometheus_client::metrics::{counter::Counter, family::Family};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 use troika_chassis::{
@@ -15,8 +14,8 @@ use troika_chassis::{
     meters::Meters,
     redis::Redis,
 };
-use troika_identity::{Caller, Role};
-use troika_limits::{Budget, Key, counted};
+use troika_identity::Caller;
+use troika_limits::{Budget, Key, Refusals, counted};
 
 /// The policies, as figures and the log call them.
 const POLICIES: [&str; 3] = ["client_characters", "bot_characters", "company_characters"];
@@ -48,7 +47,7 @@ impl Default for Config {
 pub(crate) struct Allowances {
     budget: Budget,
     config: Config,
-    refused: Family<[(&'static str, &'static str); 1], Counter>,
+    refusals: Refusals,
 }
 
 /// What one caller may have spoken.
@@ -61,18 +60,10 @@ pub(crate) struct Allowance {
 impl Allowances {
     /// Must be called within a Tokio runtime.
     pub(crate) fn new(config: Config, redis: Option<Redis>, meters: &Meters) -> Self {
-        let refused: Family<[(&'static str, &'static str); 1], Counter> = meters.metric(
-            "troika_limit_refusals",
-            "Requests that were not let through, by the policy they had used up",
-            Family::default,
-        );
-        for policy in POLICIES {
-            let _from_the_start = refused.get_or_create(&[("policy", policy)]);
-        }
         Self {
             budget: Budget::new(redis),
             config,
-            refused,
+            refusals: Refusals::new(meters, POLICIES),
         }
     }
 
@@ -122,9 +113,9 @@ impl Allowance {
             }
             Err(exhausted) => {
                 let policy = self.policies[exhausted.place];
-                let refused = &self.allowances.refused;
-                refused.get_or_create(&[("policy", policy)]).inc();
-                info!(policy, "a text is not spoken: too much was today");
+                if let Some(untold) = self.allowances.refusals.note(policy) {
+                    info!(policy, untold, "a text is not spoken: too much was today");
+                }
                 Err(Error::new(
                     Code::ResourceExhausted,
                     "daily_budget_exhausted",
@@ -162,13 +153,11 @@ impl Allowance {
     }
 }
 
-/// Whom a day is counted for. No process of the system itself.
+/// Whom a day is counted for: who showed who they are, else their address. No process of the system itself.
 fn who(caller: &Caller) -> Option<String> {
-    match caller.role {
-        Role::Service => None,
-        Role::Anonymous => caller.address.map(|address| counted(address).to_string()),
-        role => Some(format!("{}:{}", role.as_str(), caller.subject)),
-    }
+    caller
+        .principal()
+        .or_else(|| Some(counted(caller.address?).to_string()))
 }
 
 #[cfg(test)]

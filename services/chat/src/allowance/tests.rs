@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use troika_identity::Role;
+
 use super::*;
 use crate::bots::{BotId, tests::named};
 

@@ -39,12 +39,11 @@ impl Owner {
                 .as_ref()
                 .filter(|signed| signed.bot == bot.to_string() && signed.id == session.to_string())
                 .map(|_| Self::of_session()),
-            role => {
-                let who = format!("{}:{}", role.as_str(), caller.subject);
+            _ => caller.principal().map(|who| {
                 let mut mark = hex::encode(Sha256::digest(who));
                 mark.truncate(32);
-                Some(Self(mark))
-            }
+                Self(mark)
+            }),
         }
     }
 }

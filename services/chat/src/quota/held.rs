@@ -68,9 +68,9 @@ impl Held {
         }
     }
 
-    /// Holds what was reserved of the day too.
+    /// Holds what was reserved of the day too, where it counts.
     pub(crate) fn of_today(&mut self, reservation: OfToday) {
-        self.today = Some(reservation);
+        self.today = Some(reservation).filter(OfToday::is_counted);
     }
 
     /// A model is about to be asked: from now on the prompt counts, whatever becomes of the answer.

@@ -1,4 +1,5 @@
 use futures::stream;
+use troika_identity::Role;
 
 use super::*;
 
